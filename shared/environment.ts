@@ -1,0 +1,88 @@
+import { z } from "zod";
+
+/**
+ * What an environment looks like from outside. Sent as JSON by the first actor, so that the learner needs no
+ * environment code; every later actor must describe the same.
+ */
+export const EnvironmentSpec = z.strictObject({
+  id: z.string().min(1),
+  observation: z.strictObject({
+    dtype: z.enum(["uint8", "float32", "float64"]).describe("as the environment writes it; float64 travels as float32"),
+    shape: z.array(z.int().positive()).min(1).describe("one observation; stacked frames are [frameStack, height, width]"),
+    frameStack: z.int().positive().nullable().describe("frames in shape[0], oldest first; null: not a stack"),
+  }),
+  action: z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("discrete"), count: z.int().min(2) }),
+    z.strictObject({
+      kind: z.literal("continuous"),
+      low: z.array(z.number()).min(1).describe("[A] what the environment accepts; it clips for itself"),
+      high: z.array(z.number()).min(1),
+    }),
+  ]),
+  maxEpisodeSteps: z.int().positive().nullable().describe("agent steps until truncation"),
+  framesPerStep: z.int().positive().describe("simulator frames per agent step, for reporting (Atari: 4)"),
+});
+export type EnvironmentSpec = z.infer<typeof EnvironmentSpec>;
+
+export type ObservationArray = Uint8Array | Float32Array | Float64Array;
+
+/**
+ * E environments stepped together, EnvPool style, with same-step auto-reset: the step that ends an episode gives the
+ * first observation of the next one in `observations` and the last one of the old in `finalObservations`.
+ * All arrays are made once, belong to JavaScript and are overwritten by every `reset`, `step` and `load`.
+ * Implemented by the native addons (native/envBatch.ts) and by TypescriptEnvBatch (actor/typescriptEnvBatch.ts).
+ */
+export interface EnvBatch {
+  readonly spec: EnvironmentSpec;
+  readonly size: number; // E
+  readonly observations: ObservationArray; // [E, ...shape] what the next action answers
+  readonly finalObservations: ObservationArray; // [E, ...shape] valid where terminated or truncated
+  readonly rewards: Float32Array; // [E] as the learner sees them (Atari: the sign)
+  readonly rawRewards: Float64Array; // [E] as the environment scores
+  readonly terminated: Uint8Array; // [E] 1: the episode (with episodic life: the life) ended for good
+  readonly truncated: Uint8Array; // [E] 1: cut off by a limit; never together with terminated
+  readonly stackRefilled: Uint8Array; // [E] 1: every frame of the current stack is its newest frame (new game); 0 without stacks
+  readonly episodeEnded: Uint8Array; // [E] 1: a whole raw episode (game, not life) ended in this step
+  readonly episodeReturns: Float64Array; // [E] its sum of raw rewards, valid where episodeEnded
+  readonly episodeLengths: Int32Array; // [E] its agent steps, valid where episodeEnded
+  /** Starts episode 0 in every environment. `seeds` [E]: see environmentSeed in shared/seeds.ts. Throws a shape error. */
+  reset(seeds: BigUint64Array): void;
+  /** actions: Int32Array [E] (discrete) or Float32Array [E, A] (continuous). A bad one throws before anything is stepped. */
+  step(actions: Int32Array | Float32Array): void;
+  /** Everything that later steps, rewards and observations depend on, checksummed, with version and environment id inside. */
+  save(): Uint8Array;
+  /** Continues bit-identically from `save`, in any process; fills the observation arrays. Throws CORRUPT or MISMATCH and leaves the batch as it was. */
+  load(bytes: Uint8Array): void;
+  /** Frees native memory; the batch must not be used afterwards. */
+  close(): void;
+}
+
+/** Random numbers of one episode: a function of the environment's seed and the episode's number alone (shared/seeds.ts). */
+export interface EpisodeRandom {
+  /** Uniform in [0, 1), 53 bits. */
+  uniform(): number;
+  /** Standard normal. */
+  normal(): number;
+}
+
+export interface StepOutcome {
+  readonly reward: number;
+  readonly terminated: boolean;
+  /** True where the environment itself cuts an episode off; `maxEpisodeSteps` is applied by the batch. */
+  readonly truncated?: boolean;
+}
+
+/**
+ * One environment, written by a user in TypeScript: `export default class MyEnv implements Environment`, made with
+ * `new MyEnv(options)` where options are RunConfig.envOptions. Example: actor/environments/cartPole.ts.
+ */
+export interface Environment {
+  readonly spec: EnvironmentSpec;
+  /** Begins an episode; writes the first observation. All randomness must come from `random`. */
+  reset(random: EpisodeRandom, observation: ObservationArray): void;
+  /** One agent step; writes the observation after it. `action`: an integer, or A numbers valid during the call. */
+  step(action: number | Float32Array, observation: ObservationArray): StepOutcome;
+  /** The whole state in the middle of an episode; `load` continues from it identically. */
+  save(): Uint8Array;
+  load(state: Uint8Array): void;
+}

@@ -1,0 +1,33 @@
+/** Stable names of what can go wrong; scripts may match on them, people read the message. */
+export type ErrorCode =
+  | "CONFIG" // a setting, flag or config file is wrong
+  | "ENVIRONMENT" // an environment cannot be made, or misbehaved (threw, returned NaN)
+  | "SHAPE" // an array has another length, shape or dtype than agreed
+  | "CORRUPT" // bytes that fail their checksum or do not decode
+  | "MISMATCH" // two parts disagree: run, generation, version, digest, fingerprint
+  | "SETUP" // a native part is missing or unusable: npm run setup
+  | "STORAGE" // a file or folder cannot be read or written
+  | "NETWORK" // a peer cannot be reached or an address is in use
+  | "NUMERIC"; // NaN or Inf where a number is needed
+
+/** An error that the person running Anchorage can act on: what happened, with values, then the remedy. */
+export class OperatorError extends Error {
+  override readonly name = "OperatorError";
+  readonly code: ErrorCode;
+  readonly problem: string;
+  constructor(code: ErrorCode, problem: string, remedy: string, options?: ErrorOptions) {
+    super(`[${code}] ${problem} ${remedy}`, options);
+    this.code = code;
+    this.problem = problem;
+  }
+}
+
+export function shapeError(field: string, want: number, got: ArrayLike<unknown>): OperatorError {
+  const problem = `${field} has ${got.length} elements, expected ${want}.`;
+  return new OperatorError("SHAPE", problem, "Run the same commit and run file in every process.");
+}
+
+/** The one funnel from `unknown` (what a catch gives) to a message. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
