@@ -1,0 +1,28 @@
+import { z } from "zod";
+
+const seconds = z.number().positive();
+const port = z.int().min(0).max(65535);
+
+/** Where and how things run: changes no number of a run. Flags and ANCHORAGE_* variables override a file. */
+export const DeployConfig = z.strictObject({
+  coordinator: z.string().default("127.0.0.1:7400").describe("host:port of the coordinator's gRPC"),
+  coordinatorListen: z.string().default("127.0.0.1:7400").describe("host:port where the coordinator listens; port 0: any"),
+  learnerListen: z.string().default("127.0.0.1:0").describe("host:port where the learner listens for actors"),
+  learnerAdvertise: z.string().nullable().default(null).describe("host:port under which actors reach the learner; null: as it listens"),
+  nats: z.string().default("127.0.0.1:4222").describe("host:port of the NATS server"),
+  metricsHost: z.string().default("127.0.0.1").describe("where /metrics and /healthz listen"),
+  coordinatorMetricsPort: port.default(0).describe("0: any free port"),
+  learnerMetricsPort: port.default(0).describe("0: any free port"),
+  actorMetricsPort: port.default(0).describe("0: any free port"),
+  runDir: z.string().nullable().default(null).describe("the run's folder, on the coordinator's disk"),
+  actorWorkers: z.int().positive().nullable().default(null).describe("rollout workers per actor; null: one per core"),
+  learnerThreads: z.int().positive().default(1).describe("TensorFlow's intra-op threads; part of the fingerprint"),
+  onednn: z.enum(["auto", "on", "off"]).default("auto").describe("oneDNN kernels; auto: on for convolutions; part of the fingerprint"),
+  device: z.enum(["auto", "cpu", "gpu"]).default("auto").describe("where the learner computes; part of the fingerprint"),
+  leaseSeconds: seconds.default(60).describe("a lease not answered by then goes to another actor"),
+  heartbeatSeconds: seconds.default(2).describe("of every process to the coordinator"),
+  checkpointEvery: z.int().positive().default(10).describe("updates between checkpoints"),
+  checkpointsKept: z.int().positive().default(3).describe("newest checkpoints kept, beside the best"),
+  drainSeconds: seconds.default(20).describe("how long an actor may take to finish its leases on SIGTERM"),
+});
+export type DeployConfig = Readonly<z.infer<typeof DeployConfig>>;

@@ -1,0 +1,114 @@
+import { z } from "zod";
+import { OperatorError } from "./errors.ts";
+import { RunConfig, type RunConfigInput, runShape } from "./runConfig.ts";
+
+type Preset = Omit<RunConfigInput, "env">;
+
+/** ALGORITHMS, Protocols: the paper's settings by environment family; what is absent is RunConfig's own default. */
+export const presets = {
+  mujoco: {},
+  atari: {
+    totalSteps: 6_000_000,
+    envs: 16,
+    envBatchSize: 4,
+    rolloutSteps: 128,
+    epochs: 4,
+    learningRate: 2.5e-4,
+    entropyCoef: 0.01,
+    epsPos: 0.1,
+    epsNeg: 0.1,
+    clip: 0.1,
+    valueClip: 0.1,
+    normalizeObservations: false,
+    normalizeRewards: false,
+    network: { kind: "nature" },
+  },
+  classic: {
+    totalSteps: 200_000,
+    envs: 16,
+    envBatchSize: 8,
+    rolloutSteps: 64,
+    epochs: 10,
+    learningRate: 1e-3,
+    normalizeRewards: false,
+    network: { kind: "mlp", hidden: [64, 64] },
+  },
+} as const satisfies Record<string, Preset>;
+export type PresetName = keyof typeof presets;
+
+const mujocoFamily =
+  /^(HalfCheetah|Ant|Hopper|Walker2d|Humanoid|Swimmer|InvertedPendulum|InvertedDoublePendulum|Reacher|Pusher)-v\d+$/;
+
+/** The protocol for an environment id: MuJoCo by name, other `-v5` ids are Atari games, everything else is classic. */
+export function presetFor(env: string): PresetName {
+  if (mujocoFamily.test(env)) return "mujoco";
+  return /^[A-Z][A-Za-z]*-v5$/.test(env) ? "atari" : "classic";
+}
+
+/** Settings that only one objective reads: given with another they would silently do nothing. */
+const readOnlyBy: Record<string, RunConfig["algo"]> = { clip: "ppo", epsPos: "ano", epsNeg: "ano" };
+
+/**
+ * The run's settings: the environment's preset, overlaid by what the person gave. Throws CONFIG naming every wrong
+ * field with its value and the remedy.
+ */
+export function resolveRunConfig(given: Record<string, unknown>): RunConfig {
+  const env = typeof given.env === "string" ? given.env : "";
+  const preset: Preset = presets[presetFor(env)];
+  const merged: Record<string, unknown> = { ...preset, ...given };
+  if (isRecord(preset.network) && isRecord(given.network) && !("kind" in given.network))
+    merged.network = { ...preset.network, ...given.network };
+  else if (isRecord(given.network) && !("kind" in given.network)) merged.network = { kind: "mlp", ...given.network };
+  const parsed = RunConfig.safeParse(merged, { reportInput: true });
+  if (!parsed.success) throw configError(parsed.error);
+  const config = parsed.data;
+  for (const [field, algo] of Object.entries(readOnlyBy))
+    if (field in given && config.algo !== algo)
+      throw new OperatorError(
+        "CONFIG",
+        `${field}=${String(given[field])} is only read by --algo ${algo}, and this run's algo is ${config.algo}.`,
+        config.algo === "ano" ? "Set epsPos and epsNeg instead." : "Set clip instead.",
+      );
+  checkDivisions(config);
+  return Object.freeze(config);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
+function configError(error: z.ZodError): OperatorError {
+  const lines = error.issues.map((issue) => {
+    const field = issue.path.join(".") || "the run config";
+    const got = issue.input === undefined ? "" : ` (got ${JSON.stringify(issue.input)})`;
+    return `${field}: ${issue.message}${got}`;
+  });
+  const remedy = "Mend the setting; docs/configuration.md lists every field with its type, range and default.";
+  return new OperatorError("CONFIG", `The run config is wrong: ${lines.join("; ")}.`, remedy, { cause: error });
+}
+
+function checkDivisions(config: RunConfig): void {
+  if (config.envs % config.envBatchSize !== 0)
+    throw new OperatorError(
+      "CONFIG",
+      `envBatchSize=${config.envBatchSize} does not divide envs=${config.envs}.`,
+      `Set envBatchSize to one of ${divisors(config.envs).join(", ")}.`,
+    );
+  const { stepsPerRound } = runShape(config);
+  if (stepsPerRound % config.minibatches !== 0)
+    throw new OperatorError(
+      "CONFIG",
+      `minibatches=${config.minibatches} does not divide the round of ${stepsPerRound} agent steps (envs ${config.envs} x rolloutSteps ${config.rolloutSteps}).`,
+      "Choose a number that divides it.",
+    );
+  if (config.normalizeAdvantages && stepsPerRound / config.minibatches < 2)
+    throw new OperatorError(
+      "CONFIG",
+      `minibatches=${config.minibatches} leaves one sample a minibatch, whose advantage cannot be normalised.`,
+      "Use fewer minibatches or set normalizeAdvantages=false.",
+    );
+}
+
+function divisors(n: number): number[] {
+  return Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0);
+}

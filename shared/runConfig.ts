@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+
+const positive = z.number().positive();
+const count = z.int().positive();
+
+const Activation = z.enum(["tanh", "relu"]);
+
+/**
+ * Everything that decides a run's numbers, beside the fingerprint of the machine (shared/fingerprint.ts). Defaults are
+ * the paper's MuJoCo protocol (ALGORITHMS: 128 environments x 32 steps); shared/presets.ts holds the others.
+ */
+export const RunConfig = z.strictObject({
+  env: z.string().min(1).describe("environment id (`anchorage envs` lists them) or path of a TypeScript/JavaScript module"),
+  envOptions: z
+    .record(z.string(), z.union([z.number(), z.boolean(), z.string()]))
+    .default({})
+    .describe("options of that environment, see docs/environments.md"),
+  algo: z.enum(["ano", "ppo"]).default("ano").describe("policy objective"),
+  seed: z.int().nonnegative().default(1).describe("root of every other seed, see shared/seeds.ts"),
+  totalSteps: count.default(10_000_000).describe("agent steps; rounded up to whole rounds"),
+
+  envs: count.default(128).describe("environments in all; a round is envs x rolloutSteps agent steps"),
+  envBatchSize: count.default(32).describe("E, environments stepped together by one worker; divides envs"),
+  rolloutSteps: count.default(32).describe("T, agent steps per environment in a round"),
+  policyLag: z
+    .union([z.literal(0), z.literal(1), z.literal("async")])
+    .default(0)
+    .describe("updates between the policy that acts and the one that learns; async: whatever arrives"),
+  maxPolicyLag: count.default(4).describe("with policyLag async: rollouts older than this many updates are refused"),
+
+  epochs: count.default(10).describe("passes over each round"),
+  minibatches: count.default(4).describe("minibatches per epoch; divides the round"),
+  learningRate: positive.default(3e-4).describe("Adam's step size at update 0"),
+  annealLearningRate: z.boolean().default(true).describe("linearly to 0 over the run"),
+  adamBeta1: z.number().gt(0).lt(1).default(0.9).describe("Adam's first-moment decay"),
+  adamBeta2: z.number().gt(0).lt(1).default(0.999).describe("Adam's second-moment decay"),
+  adamEps: positive.default(1e-5).describe("Adam's epsilon"),
+  maxGradNorm: positive.default(0.5).describe("global gradient-norm clip"),
+
+  gamma: z.number().gt(0).max(1).default(0.99).describe("discount per agent step"),
+  gaeLambda: z.number().min(0).max(1).default(0.95).describe("lambda of generalized advantage estimation"),
+  normalizeAdvantages: z.boolean().default(true).describe("per minibatch, to mean 0 and unbiased std 1"),
+  epsPos: positive.default(0.3).describe("ano: neighbourhood half-width where the advantage is not negative"),
+  epsNeg: positive.default(0.3).describe("ano: neighbourhood half-width where the advantage is negative"),
+  clip: positive.lt(1).default(0.2).describe("ppo: ratio clip half-width"),
+  entropyCoef: z.number().nonnegative().default(0).describe("weight of the entropy bonus"),
+  valueCoef: z.number().nonnegative().default(0.5).describe("weight of the value loss"),
+  valueClip: positive.nullable().default(0.3).describe("half-width of the clipped value loss; null: not clipped"),
+
+  normalizeObservations: z.boolean().default(true).describe("by running mean and std, inside the policy snapshot"),
+  observationClip: positive.default(10).describe("clip of normalised observations"),
+  normalizeRewards: z.boolean().default(true).describe("by the std of the discounted return"),
+  rewardClip: positive.default(10).describe("clip of normalised rewards"),
+
+  network: z
+    .discriminatedUnion("kind", [
+      z.strictObject({
+        kind: z.literal("mlp").describe("dense layers"),
+        hidden: z.array(count).min(1).default([256, 256]).describe("units per hidden layer"),
+        activation: Activation.default("tanh"),
+        shared: z.boolean().default(false).describe("one trunk for actor and critic"),
+        logStd: z.number().default(0).describe("initial log standard deviation of continuous actions"),
+      }),
+      z.strictObject({
+        kind: z.literal("nature").describe("Nature CNN for stacked frames, shared trunk"),
+        units: count.default(512).describe("of the dense layer"),
+      }),
+    ])
+    .prefault({ kind: "mlp" }),
+});
+export type RunConfig = Readonly<z.infer<typeof RunConfig>>;
+/** What a person may give: every field but `env` optional. */
+export type RunConfigInput = z.input<typeof RunConfig>;
+
+/** Shape of a run, derived once. */
+export interface RunShape {
+  readonly envBatches: number; // EnvBatches in a round
+  readonly stepsPerRound: number; // agent steps: envs x rolloutSteps
+  readonly rounds: number; // = updates
+  readonly minibatchSize: number; // agent steps per minibatch
+}
+
+export function runShape(config: RunConfig): RunShape {
+  const stepsPerRound = config.envs * config.rolloutSteps;
+  return {
+    envBatches: config.envs / config.envBatchSize,
+    stepsPerRound,
+    rounds: Math.ceil(config.totalSteps / stepsPerRound),
+    minibatchSize: stepsPerRound / config.minibatches,
+  };
+}
+
+/** Policy version that acts in a round: max(0, round - policyLag). Not for async runs, which take the newest. */
+export function actingVersion(round: number, policyLag: 0 | 1): number {
+  return Math.max(0, round - policyLag);
+}
+
+/** Digest of all that decides the numbers; two runs with the same digest and fingerprint end with the same weights. */
+export function configDigest(config: RunConfig): string {
+  return createHash("sha256").update(canonicalJson(config)).digest("hex");
+}
+
+/** JSON with sorted keys. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    item !== null && typeof item === "object" && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      : item,
+  );
+}
