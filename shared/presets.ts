@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { OperatorError } from "./errors.ts";
 import { RunConfig, type RunConfigInput, runShape } from "./runConfig.ts";
+import { didYouMean } from "./suggest.ts";
 
 type Preset = Omit<RunConfigInput, "env">;
 
@@ -49,16 +50,15 @@ export function presetFor(env: string): PresetName {
 const readOnlyBy: Record<string, RunConfig["algo"]> = { clip: "ppo", epsPos: "ano", epsNeg: "ano" };
 
 /**
- * The run's settings: the environment's preset, overlaid by what the person gave. Throws CONFIG naming every wrong
- * field with its value and the remedy.
+ * The run's settings: what the person gave, laid over `base` (the environment's preset, or a stored config on resume).
+ * Throws CONFIG naming every wrong field with its value and the remedy.
  */
-export function resolveRunConfig(given: Record<string, unknown>): RunConfig {
+export function resolveRunConfig(given: Record<string, unknown>, base?: Record<string, unknown>): RunConfig {
   const env = typeof given.env === "string" ? given.env : "";
-  const preset: Preset = presets[presetFor(env)];
-  const merged: Record<string, unknown> = { ...preset, ...given };
-  if (isRecord(preset.network) && isRecord(given.network) && !("kind" in given.network))
-    merged.network = { ...preset.network, ...given.network };
-  else if (isRecord(given.network) && !("kind" in given.network)) merged.network = { kind: "mlp", ...given.network };
+  const below: Record<string, unknown> = base ?? presets[presetFor(env)];
+  const merged: Record<string, unknown> = { ...below, ...given };
+  if (isRecord(given.network) && !("kind" in given.network))
+    merged.network = { ...(isRecord(below.network) ? below.network : { kind: "mlp" }), ...given.network };
   const parsed = RunConfig.safeParse(merged, { reportInput: true });
   if (!parsed.success) throw configError(parsed.error);
   const config = parsed.data;
@@ -79,9 +79,13 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function configError(error: z.ZodError): OperatorError {
   const lines = error.issues.map((issue) => {
-    const field = issue.path.join(".") || "the run config";
+    const field = issue.path.join(".");
+    if (issue.code === "unrecognized_keys") {
+      const known = field === "" ? Object.keys(RunConfig.shape) : [];
+      return issue.keys.map((key) => `${[...issue.path, key].join(".")} is no setting. ${didYouMean(key, known)}`.trim()).join("; ");
+    }
     const got = issue.input === undefined ? "" : ` (got ${JSON.stringify(issue.input)})`;
-    return `${field}: ${issue.message}${got}`;
+    return `${field || "the run config"}: ${issue.message}${got}`;
   });
   const remedy = "Mend the setting; docs/configuration.md lists every field with its type, range and default.";
   return new OperatorError("CONFIG", `The run config is wrong: ${lines.join("; ")}.`, remedy, { cause: error });

@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, openSync } from "node:fs";
+import { createServer, connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { OperatorError } from "../shared/errors.ts";
+import { nativeParts } from "../shared/nativeParts.ts";
+
+/**
+ * The server has no way to notice that the process that started it was killed, so a shell stands between: it ends the
+ * server when `train` is gone and passes SIGTERM on. $0: the pid of `train`; the rest: the server's command.
+ */
+const keeper = `
+"$@" &
+server=$!
+trap 'kill "$server" 2>/dev/null' TERM INT
+while kill -0 "$0" 2>/dev/null && kill -0 "$server" 2>/dev/null; do sleep 0.5; done
+kill "$server" 2>/dev/null
+wait "$server"
+`;
+
+/** Starts a NATS server with JetStream storage under `folder`, listening on `port` of the loopback interface only. */
+export function startNatsServer(folder: string, port: number): ChildProcess {
+  const binary = nativeParts().natsServer;
+  if (binary === null)
+    throw new OperatorError("SETUP", "There is no NATS server binary.", "Run: npm run setup (or set ANCHORAGE_NATS_SERVER).");
+  mkdirSync(folder, { recursive: true });
+  const log = openSync(join(folder, "nats.log"), "a");
+  const server = [binary, "--addr", "127.0.0.1", "--port", String(port), "--jetstream", "--store_dir", folder];
+  server.push("--pid", join(folder, "nats.pid"));
+  return spawn("sh", ["-c", keeper, String(process.pid), ...server], { stdio: ["ignore", log, log], detached: true });
+}
+
+/** Resolves once something accepts connections on `port`; throws NETWORK after `timeoutMs`. */
+export async function listening(port: number, what: string, timeoutMs = 15_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await accepts(port))) {
+    if (Date.now() > deadline)
+      throw new OperatorError("NETWORK", `${what} does not listen on 127.0.0.1:${port} after ${timeoutMs / 1000} s.`, "See its log in the run folder.");
+    await delay(50);
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => socket.end(() => resolve(true)));
+    socket.once("error", () => resolve(false)); // not listening yet: that is the answer
+  });
+}
+
+/** A port of the loopback interface that nothing uses at this moment. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}

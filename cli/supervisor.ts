@@ -1,0 +1,105 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { EventEmitter, once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { OperatorError } from "../shared/errors.ts";
+
+/** What a role process tells `train` over its IPC channel (cli/role.ts sends it). */
+export type RoleMessage =
+  | { readonly kind: "ready"; readonly address: string; readonly metricsPort: number }
+  | { readonly kind: "failed"; readonly message: string; readonly retry: boolean };
+
+const firstRestartMs = 250;
+const longestRestartMs = 8_000;
+const healthyAfterMs = 20_000;
+const crashesAllowed = 8; // in a row, none of them healthy for long
+
+interface Events {
+  ready: [Extract<RoleMessage, { kind: "ready" }>];
+  restart: [name: string, reason: string, restarts: number];
+  gaveUp: [OperatorError];
+}
+
+/**
+ * Keeps one process of a run alive: starts it again, after a growing pause, whenever it ends without being asked to.
+ * Gives up (once) where it says that trying again is pointless, or after many crashes in a row.
+ */
+export class Supervised extends EventEmitter<Events> {
+  readonly name: string;
+  readonly #start: () => ChildProcess;
+  #child: ChildProcess | null = null;
+  #stopping = false;
+  #crashes = 0;
+  #restarts = 0;
+
+  constructor(name: string, start: () => ChildProcess) {
+    super();
+    this.name = name;
+    this.#start = start;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  start(): this {
+    const child = this.#start();
+    this.#child = child;
+    const startedAt = Date.now();
+    let failure: Extract<RoleMessage, { kind: "failed" }> | null = null;
+    child.on("message", (message: RoleMessage) => {
+      if (message.kind === "ready") this.emit("ready", message);
+      else failure = message;
+    });
+    child.once("error", (error) => this.emit("gaveUp", this.#givingUp(`cannot be started: ${error.message}`)));
+    child.once("exit", (code, signal) => {
+      this.#child = null;
+      if (this.#stopping || code === 0) return; // asked to end, or its work is done
+      if (Date.now() - startedAt > healthyAfterMs) this.#crashes = 0;
+      this.#crashes++;
+      const reason = failure?.message ?? (signal === null ? `exit status ${code}` : signal);
+      if (failure?.retry === false || this.#crashes > crashesAllowed) this.emit("gaveUp", this.#givingUp(reason));
+      else void this.#restart(reason);
+    });
+    return this;
+  }
+
+  /** Asks it to end; kills it where it has not after `graceMs`. */
+  async stop(signal: NodeJS.Signals, graceMs: number): Promise<void> {
+    this.#stopping = true;
+    const child = this.#child;
+    if (child === null || child.exitCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+    await gone;
+    clearTimeout(timer);
+  }
+
+  /** Resolves when it ended by itself; it is not started again. */
+  async finished(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    const child = this.#child;
+    if (child === null || child.exitCode !== null) return;
+    const timer = setTimeout(() => child.kill("SIGTERM"), graceMs);
+    await once(child, "exit");
+    clearTimeout(timer);
+  }
+
+  async #restart(reason: string): Promise<void> {
+    this.#restarts++;
+    this.emit("restart", this.name, reason, this.#restarts);
+    await delay(Math.min(longestRestartMs, firstRestartMs * 2 ** (this.#crashes - 1)));
+    if (!this.#stopping) this.start();
+  }
+
+  #givingUp(reason: string): OperatorError {
+    this.#stopping = true;
+    return new OperatorError("ENVIRONMENT", `The ${this.name} ended: ${reason}.`, "Its log is in the run folder's logs/.");
+  }
+}
+
+/** Starts a role of this same command line in a process group of its own, so that Ctrl-C reaches only `train`. */
+export function forkRole(args: readonly string[], logFile: number | "inherit"): ChildProcess {
+  const output = logFile === "inherit" ? 2 : logFile;
+  return fork(process.argv[1]!, [...args], { stdio: ["ignore", output, output, "ipc"], detached: true });
+}
