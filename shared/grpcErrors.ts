@@ -1,0 +1,43 @@
+import { type ServiceError, status } from "@grpc/grpc-js";
+import { type ErrorCode, messageOf, OperatorError } from "./errors.ts";
+
+/** Failures of the way to a peer, not of the request: the same call may succeed later. */
+const transient = new Set<number>([
+  status.UNAVAILABLE,
+  status.DEADLINE_EXCEEDED,
+  status.ABORTED,
+  status.RESOURCE_EXHAUSTED,
+]);
+
+const isServiceError = (error: unknown): error is ServiceError =>
+  error instanceof Error && typeof (error as Partial<ServiceError>).code === "number" && "details" in error;
+
+/** Is it worth trying this call again? Looks at gRPC errors and at the OperatorErrors made of them. */
+export function isTransient(error: unknown): boolean {
+  const root = error instanceof OperatorError ? error.cause : error;
+  return isServiceError(root) && transient.has(root.code);
+}
+
+const codes: Partial<Record<number, ErrorCode>> = {
+  [status.INVALID_ARGUMENT]: "CONFIG",
+  [status.NOT_FOUND]: "MISMATCH",
+  [status.FAILED_PRECONDITION]: "MISMATCH",
+  [status.DATA_LOSS]: "CORRUPT",
+};
+
+/** Translates what a call to `peer` (such as "the coordinator at 10.0.0.1:7400") failed with. */
+export function grpcError(peer: string, method: string, error: unknown): OperatorError {
+  if (error instanceof OperatorError) return error;
+  if (!isServiceError(error))
+    return new OperatorError("NETWORK", `${method} to ${peer} failed: ${messageOf(error)}.`, "See the cause.", {
+      cause: error,
+    });
+  const name = status[error.code] ?? `code ${error.code}`;
+  const problem = `${method} to ${peer} failed: ${name}: ${error.details}`.replace(/\.?$/, ".");
+  if (error.code === status.UNIMPLEMENTED)
+    return new OperatorError("MISMATCH", problem, "Run the same build in every process.", { cause: error });
+  const remedy = isTransient(error)
+    ? "Check that it runs and that host and port are right."
+    : "See the message; the other side's log tells more.";
+  return new OperatorError(codes[error.code] ?? "NETWORK", problem, remedy, { cause: error });
+}

@@ -1,0 +1,68 @@
+import { isatty } from "node:tty";
+import { destination, type Logger, pino, stdTimeFunctions } from "pino";
+import { OperatorError } from "./errors.ts";
+
+export type { Logger } from "pino";
+
+const levels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+const stderr = 2;
+
+/** Keys whose values never reach a log line, at the top and one level down. */
+const secrets = ["password", "token", "secret", "credentials", "authorization", "apiKey"];
+
+function chosenLevel(): string {
+  const level = process.env.ANCHORAGE_LOG ?? "info";
+  if ((levels as readonly string[]).includes(level)) return level;
+  const problem = `ANCHORAGE_LOG=${level} is no log level.`;
+  throw new OperatorError("CONFIG", problem, `Set one of ${levels.join(", ")}.`);
+}
+
+/** People at a terminal get short lines; files, pipes and collectors get JSON. ANCHORAGE_LOG_FORMAT=human|json decides. */
+function forPeople(): boolean {
+  const format = process.env.ANCHORAGE_LOG_FORMAT;
+  if (format === undefined || format === "") return isatty(stderr);
+  if (format === "human" || format === "json") return format === "human";
+  throw new OperatorError("CONFIG", `ANCHORAGE_LOG_FORMAT=${format} is no log format.`, "Set human or json.");
+}
+
+const fixedFields = new Set(["level", "time", "component", "msg", "err"]);
+
+/** One pino JSON line as a short human line: `12:00:01 warn  coordinator  message key=value`. */
+export function humanLine(json: string): string {
+  const record = JSON.parse(json) as Record<string, unknown>;
+  const clock = String(record.time).slice(11, 19);
+  const extras = Object.entries(record)
+    .filter(([key]) => !fixedFields.has(key))
+    .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const error = record.err as { message?: string; stack?: string } | undefined;
+  // An OperatorError's message is meant to be read; any other error is a bug whose stack is needed.
+  const cause = error && (error.message?.startsWith("[") ? error.message : (error.stack ?? error.message));
+  const parts = [clock, String(record.level).padEnd(5), String(record.component ?? ""), String(record.msg ?? "")];
+  return `${[...parts, ...extras].filter((part) => part !== "").join(" ")}${cause ? `\n  ${cause}` : ""}\n`;
+}
+
+let root: Logger | null = null;
+
+function makeRoot(): Logger {
+  // Synchronous: the last words before a crash are the ones that matter.
+  const sink = destination({ fd: stderr, sync: true });
+  const human = { write: (line: string) => void sink.write(humanLine(line)) };
+  const options = {
+    level: chosenLevel(),
+    base: null,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    redact: { paths: secrets.flatMap((key) => [key, `*.${key}`]), censor: "[redacted]" },
+  };
+  return forPeople() ? pino(options, human) : pino(options, sink);
+}
+
+/**
+ * The log of one component (`coordinator`, `learner.rounds`): pino, to stderr, so that stdout stays for results. Level
+ * by ANCHORAGE_LOG (default info), format by ANCHORAGE_LOG_FORMAT (default: human at a terminal, else JSON lines).
+ * Throws CONFIG if either is unknown. Works in worker threads.
+ */
+export function logger(component: string): Logger {
+  root ??= makeRoot();
+  return root.child({ component });
+}

@@ -1,0 +1,87 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { collectDefaultMetrics, type Registry } from "prom-client";
+import { messageOf, OperatorError } from "./errors.ts";
+
+export interface MetricsServerOptions {
+  readonly host: string;
+  readonly port: number; // 0: any free port
+  readonly registry: Registry;
+  /** null: ready for work; else why not, as one line. */
+  readonly ready: () => string | null;
+}
+
+export interface MetricsServer {
+  readonly host: string;
+  readonly port: number;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Serves GET /metrics (Prometheus text), /healthz (200 while the event loop turns) and /readyz (200, or 503 with the
+ * reason); adds Node's default process metrics to the registry. Throws NETWORK if the address cannot be had.
+ */
+export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
+  const { host, port, registry } = options;
+  collectDefaultMetrics({ register: registry });
+  const server = createServer(
+    { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 30_000 },
+    (request, response) => {
+      answer(options, request, response).catch((error: unknown) => send(response, 500, `${messageOf(error)}\n`));
+    },
+  );
+  server.maxConnections = 64; // a scraper needs one; a runaway client must not eat the process
+  await listen(server, host, port);
+  return {
+    host,
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) =>
+      reject(addressError("The metrics server", host, port, cause)),
+    );
+    server.listen(port, host, resolve);
+  });
+}
+
+/** NETWORK error for an address that cannot be listened on; `what` begins the sentence. */
+export function addressError(what: string, host: string, port: number, cause: NodeJS.ErrnoException): OperatorError {
+  const why =
+    cause.code === "EADDRINUSE"
+      ? "another process uses it"
+      : cause.code === "EADDRNOTAVAIL" || cause.code === "ENOTFOUND"
+        ? "this machine does not have that address"
+        : cause.message;
+  const remedy = "Choose another address in the deploy config (port 0: any free port), or stop what uses it.";
+  return new OperatorError("NETWORK", `${what} cannot listen on ${host}:${port}: ${why}.`, remedy, { cause });
+}
+
+async function answer(
+  options: MetricsServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (request.method !== "GET" && request.method !== "HEAD") return send(response, 405, "Only GET is served.\n");
+  const path = (request.url ?? "/").split("?", 1)[0];
+  if (path === "/metrics") return send(response, 200, await options.registry.metrics(), options.registry.contentType);
+  if (path === "/healthz") return send(response, 200, "ok\n");
+  if (path === "/readyz") {
+    const reason = options.ready();
+    return reason === null ? send(response, 200, "ready\n") : send(response, 503, `not ready: ${reason}\n`);
+  }
+  send(response, 404, "Served: /metrics /healthz /readyz\n");
+}
+
+function send(response: ServerResponse, status: number, body: string, type = "text/plain; charset=utf-8"): void {
+  if (response.headersSent) return void response.destroy();
+  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body) });
+  response.end(response.req.method === "HEAD" ? undefined : body);
+}
