@@ -84,5 +84,6 @@ export interface Environment {
   step(action: number | Float32Array, observation: ObservationArray): StepOutcome;
   /** The whole state in the middle of an episode; `load` continues from it identically. */
   save(): Uint8Array;
-  load(state: Uint8Array): void;
+  /** `random` continues the episode's numbers where `save` left them: keep it if `step` draws. */
+  load(state: Uint8Array, random: EpisodeRandom): void;
 }

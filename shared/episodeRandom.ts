@@ -9,12 +9,18 @@ import { normalFrom, philox, stream, uniformFrom } from "./seeds.ts";
 export class PhiloxEpisodeRandom implements EpisodeRandom {
   readonly #seed: bigint;
   readonly #episode: number;
-  #draws = 0;
+  #draws: number;
   readonly #words = new Uint32Array(4);
 
-  constructor(seed: bigint, episode: number) {
+  /** `draws`: how many numbers of the episode were used before, to continue it. */
+  constructor(seed: bigint, episode: number, draws = 0) {
     this.#seed = seed;
     this.#episode = episode;
+    this.#draws = draws;
+  }
+
+  get draws(): number {
+    return this.#draws;
   }
 
   uniform(): number {
