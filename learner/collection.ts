@@ -1,0 +1,143 @@
+import { OperatorError } from "../shared/errors.ts";
+import type { Rollout } from "../shared/rollout.ts";
+import type { LeaseActor, LeaseBook } from "./leases.ts";
+import type { PolicyRef, RoundAssembly, Verdict } from "./rounds.ts";
+import type { WaitClock } from "./waitClock.ts";
+
+export interface CollectionOptions {
+  readonly rounds: RoundAssembly;
+  readonly leases: LeaseBook;
+  readonly actorsWait: WaitClock;
+  readonly envBatches: number;
+}
+
+/** The same piece of work failing in this many actors' environments, one after the other, is the environment's fault. */
+const failuresAllowed = 3;
+
+/**
+ * The rounds and the leases together: every event that can change who may work on what comes through here, and ends by
+ * granting what can be granted. Synchronous, so that no event sees half of another.
+ */
+export class Collection {
+  readonly #options: CollectionOptions;
+  readonly #failures = new Map<number, number>(); // EnvBatch -> failures of its present work
+  #wake: (() => void) | null = null;
+  #failed: OperatorError | null = null;
+
+  constructor(options: CollectionOptions) {
+    this.#options = options;
+  }
+
+  join(actor: LeaseActor): void {
+    this.#options.leases.join(actor);
+    this.#settle();
+  }
+
+  /** Gives how many leases went back. */
+  leave(actor: LeaseActor): number {
+    const returned = this.#options.leases.leave(actor);
+    this.#settle();
+    return returned;
+  }
+
+  policyPublished(policy: PolicyRef): void {
+    this.#options.rounds.policyPublished(policy);
+    this.#settle();
+  }
+
+  /** An actor's answer to a lease, decoded and found well-formed. */
+  offer(actor: LeaseActor, leaseId: number, rollout: Rollout, endStateDigest: string): Verdict {
+    const { leases, rounds } = this.#options;
+    leases.answered(actor, leaseId);
+    const verdict = rounds.offer(rollout, endStateDigest);
+    if (verdict.outcome === "taken" || (verdict.outcome === "stale" && verdict.advanced)) {
+      leases.settled(rollout.key.envBatch, actor.id);
+      this.#failures.delete(rollout.key.envBatch);
+    }
+    if (verdict.outcome === "refused") leases.failedOn(rollout.key.envBatch, actor.id);
+    this.#settle();
+    return verdict;
+  }
+
+  /** An actor's answer that could not be read: its lease goes back, other actors are asked first. */
+  unreadable(actor: LeaseActor, leaseId: number): void {
+    const { leases } = this.#options;
+    const envBatch = leases.envBatchOf(actor, leaseId);
+    leases.answered(actor, leaseId);
+    if (envBatch !== null) leases.failedOn(envBatch, actor.id);
+    this.#settle();
+  }
+
+  /** A lease that comes back unanswered. `failed`: the actor tried and could not, for `reason`. */
+  returned(actor: LeaseActor, leaseId: number, reason: string, needState: boolean, failed: boolean): void {
+    const { leases } = this.#options;
+    const envBatch = leases.envBatchOf(actor, leaseId);
+    leases.answered(actor, leaseId);
+    if (envBatch !== null && needState) leases.forgetHolder(envBatch);
+    if (envBatch !== null && failed) this.#countFailure(envBatch, actor.id, reason);
+    this.#settle();
+  }
+
+  /** The actor is at its end (draining): what it holds it may finish, but it gets nothing more. */
+  retire(actor: LeaseActor): void {
+    this.#options.leases.retire(actor);
+    this.#settle();
+  }
+
+  expire(): number {
+    const late = this.#options.leases.expire();
+    this.#settle();
+    return late;
+  }
+
+  pause(): void {
+    this.#options.leases.pause();
+    this.#settle();
+  }
+  resume(): void {
+    this.#options.leases.resume();
+    this.#settle();
+  }
+
+  /** The whole next round. Rejects with the signal's reason, or with ENVIRONMENT when no actor can collect it. */
+  async nextRound(signal: AbortSignal): Promise<Rollout[]> {
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.#failed !== null) throw this.#failed;
+      const rollouts = this.#options.rounds.round();
+      if (rollouts !== null) return rollouts;
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        this.#wake = wake;
+        signal.addEventListener("abort", wake);
+      });
+    }
+  }
+
+  /** The update on that round is done: its start states are no longer needed, later rounds may open. */
+  trained(): void {
+    this.#options.rounds.trained();
+    this.#settle();
+  }
+
+  #countFailure(envBatch: number, actorId: string, reason: string): void {
+    const count = (this.#failures.get(envBatch) ?? 0) + 1;
+    this.#failures.set(envBatch, count);
+    this.#options.leases.failedOn(envBatch, actorId);
+    if (count < failuresAllowed) return;
+    const problem = `EnvBatch ${envBatch} failed ${count} times in a row, last in actor ${actorId}: ${reason}.`;
+    this.#failed = new OperatorError("ENVIRONMENT", problem, "Mend the environment, then resume the run.");
+  }
+
+  #settle(): void {
+    const { leases, actorsWait, envBatches } = this.#options;
+    leases.dispatch();
+    const useful = Math.min(leases.capacity, envBatches);
+    actorsWait.set(useful === 0 ? 0 : Math.max(0, useful - leases.outstanding) / useful);
+    this.#wake?.();
+    this.#wake = null;
+  }
+}

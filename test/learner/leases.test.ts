@@ -1,0 +1,294 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Collection } from "../../learner/collection.ts";
+import { type Lease, type LeaseActor, LeaseBook } from "../../learner/leases.ts";
+import { RoundAssembly, type Verdict } from "../../learner/rounds.ts";
+import { WaitClock } from "../../learner/waitClock.ts";
+import { actingVersion, runShape } from "../../shared/runConfig.ts";
+import { sha256Hex, smallRun, stateBytes, syntheticRollout } from "./syntheticRollout.ts";
+
+const leaseMs = 1000;
+const generation = 3;
+const digestOf = (version: number): string => sha256Hex(Buffer.from(`policy ${version}`));
+
+/** An actor that keeps its grants; every grant is checked against the rules at the moment it is made. */
+class TestActor implements LeaseActor {
+  readonly held = new Map<number, Lease>(); // granted, not answered; revoked ones too
+  readonly revoked = new Set<number>();
+  readonly cached = new Set<string>(); // "envBatch:round" of states that it returned
+  readonly id: string;
+  readonly capacity: number;
+  readonly #world: World;
+  constructor(world: World, id: string, capacity: number) {
+    this.#world = world;
+    this.id = id;
+    this.capacity = capacity;
+  }
+  grant(lease: Lease): void {
+    this.held.set(lease.id, lease);
+    this.#world.checkGrant(this, lease);
+  }
+  revoke(leaseId: number): void {
+    expect(this.held.has(leaseId)).toBe(true);
+    this.revoked.add(leaseId);
+  }
+}
+
+class World {
+  now = 0;
+  readonly actors: TestActor[] = [];
+  readonly orphans: Lease[] = []; // leases of actors that left: their answers may still come, on another stream
+  readonly trained: string[] = [];
+  readonly rounds: RoundAssembly;
+  readonly leases: LeaseBook;
+  readonly collection: Collection;
+  readonly lag: 0 | 1 | "async";
+  readonly envBatches: number;
+  readonly actorsWait: WaitClock;
+  newest = 0;
+  paused = false;
+  #made = 0;
+  constructor(envBatches: number, rounds: number, lag: 0 | 1 | "async") {
+    this.lag = lag;
+    this.envBatches = envBatches;
+    const config = smallRun(envBatches, rounds, lag);
+    expect(runShape(config)).toMatchObject({ envBatches, rounds });
+    this.rounds = new RoundAssembly({ runId: "run", generation, config, updatesDone: 0, starts: null });
+    this.leases = new LeaseBook({ work: this.rounds, leaseMs, now: () => this.now });
+    this.actorsWait = new WaitClock(() => this.now);
+    this.collection = new Collection({ rounds: this.rounds, leases: this.leases, actorsWait: this.actorsWait, envBatches });
+    this.collection.policyPublished({ version: 0, digest: digestOf(0) });
+  }
+
+  checkGrant(actor: TestActor, { id, work, withState }: Lease): void {
+    expect(this.paused).toBe(false);
+    expect(actor.held.size, "credit").toBeLessThanOrEqual(actor.capacity);
+    for (const other of this.actors)
+      for (const lease of other.held.values())
+        if (lease.id !== id && !other.revoked.has(lease.id)) expect(lease.work.envBatch).not.toBe(work.envBatch);
+    expect(work.policy.digest).toBe(digestOf(work.policy.version));
+    if (this.lag === "async") expect(work.policy.version, "newest").toBe(this.newest);
+    else {
+      expect(work.policy.version).toBe(actingVersion(work.round, this.lag));
+      expect(work.round).toBeLessThanOrEqual(this.rounds.updatesDone + this.lag);
+    }
+    const state = work.round === 0 ? null : Buffer.from(stateBytes(work.envBatch, work.round));
+    expect(work.state === null ? null : Buffer.from(work.state.bytes)).toEqual(state);
+    if (state !== null && !withState) expect(actor.cached.has(`${work.envBatch}:${work.round}`)).toBe(true);
+  }
+
+  join(capacity: number): void {
+    const actor = new TestActor(this, `actor-${this.#made++}`, capacity);
+    this.actors.push(actor);
+    this.collection.join(actor);
+  }
+
+  leave(actor: TestActor): void {
+    this.actors.splice(this.actors.indexOf(actor), 1);
+    this.orphans.push(...actor.held.values());
+    this.collection.leave(actor);
+    actor.held.clear();
+  }
+
+  answer(actor: TestActor, lease: Lease): Verdict {
+    const { envBatch, round, policy } = lease.work;
+    const key = { runId: "run", generation, envBatch, round, policyVersion: policy.version, policyDigest: policy.digest };
+    const rollout = syntheticRollout(key, actor.id);
+    actor.held.delete(lease.id);
+    actor.cached.add(`${envBatch}:${round + 1}`);
+    return this.collection.offer(actor, lease.id, rollout, sha256Hex(rollout.endState));
+  }
+
+  update(): boolean {
+    const rollouts = this.rounds.round();
+    if (rollouts === null) return false;
+    const k = this.rounds.updatesDone;
+    for (const { key } of rollouts) this.trained.push(`${key.envBatch}:${key.round}`);
+    if (this.lag !== "async") {
+      expect(rollouts.map(({ key }) => [key.envBatch, key.round])).toEqual(rollouts.map((_, b) => [b, k]));
+      expect(this.rounds.untrained).toBeLessThanOrEqual(this.envBatches * (1 + this.lag));
+    } else {
+      expect(rollouts).toHaveLength(this.envBatches);
+      for (const { key } of rollouts) expect(k - key.policyVersion).toBeLessThanOrEqual(4);
+      expect(this.rounds.untrained).toBeLessThanOrEqual(this.envBatches * 3);
+    }
+    this.collection.trained();
+    this.newest = k + 1;
+    this.collection.policyPublished({ version: k + 1, digest: digestOf(k + 1) });
+    return true;
+  }
+}
+
+type Step = readonly [kind: number, a: number, b: number];
+
+function play(world: World, [kind, a, b]: Step): void {
+  const actor = world.actors[a % Math.max(1, world.actors.length)];
+  const lease = actor && [...actor.held.values()][b % Math.max(1, actor.held.size)];
+  if (kind === 0) world.join(1 + (a % 3));
+  else if (kind === 1 && actor) world.leave(actor);
+  else if (kind === 2) {
+    world.now += b * 100;
+    world.collection.expire();
+  } else if (kind === 3) world.update();
+  else if (kind === 4) {
+    world.paused = b % 2 === 0;
+    if (world.paused) world.collection.pause();
+    else world.collection.resume();
+  } else if (kind === 5 && actor && lease) {
+    actor.held.delete(lease.id);
+    if (b % 2 === 0) actor.cached.clear();
+    world.collection.returned(actor, lease.id, "test", b % 2 === 0, false);
+  } else if (kind === 6 && actor && world.orphans.length > 0) {
+    world.answer(actor, world.orphans[b % world.orphans.length]!); // a late or repeated answer, on another stream
+  } else if (actor && lease) world.answer(actor, lease);
+}
+
+/** A last good actor plays whatever is open until all is trained. */
+function finish(world: World): void {
+  for (const actor of [...world.actors]) world.leave(actor);
+  world.paused = false;
+  world.collection.resume();
+  world.join(2);
+  const actor = world.actors[0]!;
+  for (let i = 0; i < 1000; i++) {
+    const lease = [...actor.held.values()][0];
+    if (lease) world.answer(actor, lease);
+    else if (!world.update()) return;
+  }
+  throw new Error("the run does not end");
+}
+
+const steps = fc.array(fc.tuple(fc.integer({ min: 0, max: 11 }), fc.nat(20), fc.nat(20)), { maxLength: 120 });
+
+describe("leases and rounds under any interleaving", () => {
+  for (const lag of [0, 1] as const)
+    it(`trains every (EnvBatch, round) exactly once and in order at policy lag ${lag}`, () => {
+      fc.assert(
+        fc.property(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5 }), steps, (envBatches, rounds, events) => {
+          const world = new World(envBatches, rounds, lag);
+          for (const event of events) play(world, event);
+          finish(world);
+          const all = Array.from({ length: rounds }, (_, k) => Array.from({ length: envBatches }, (_, b) => `${b}:${k}`));
+          expect(world.trained).toEqual(all.flat());
+          expect(world.leases.outstanding, "leaked leases").toBe(0);
+        }),
+        { numRuns: 400, seed: 7 },
+      );
+    });
+
+  it("async: trains on no rollout twice, on none older than maxPolicyLag, and on exactly rounds x EnvBatches", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5 }), steps, (envBatches, rounds, events) => {
+        const world = new World(envBatches, rounds, "async");
+        for (const event of events) play(world, event);
+        finish(world);
+        expect(new Set(world.trained).size).toBe(world.trained.length);
+        expect(world.trained.length).toBe(rounds * envBatches);
+        expect(world.leases.outstanding, "leaked leases").toBe(0);
+      }),
+      { numRuns: 400, seed: 8 },
+    );
+  });
+});
+
+describe("a lease", () => {
+  it("goes to the actor that holds the EnvBatch's state, and then without the state's bytes", () => {
+    const world = new World(2, 5, 0);
+    world.join(1);
+    world.join(1);
+    const [first, second] = world.actors as [TestActor, TestActor];
+    const worked = [first, second].map((actor) => [...actor.held.values()][0]!);
+    world.answer(first, worked[0]!);
+    world.answer(second, worked[1]!);
+    world.update();
+    for (const [i, actor] of [first, second].entries()) {
+      const lease = [...actor.held.values()][0]!;
+      expect([lease.work.envBatch, lease.work.round, lease.withState]).toEqual([worked[i]!.work.envBatch, 1, false]);
+    }
+  });
+
+  it("carries the state's bytes to an actor that does not hold it, or that lost it", () => {
+    const world = new World(1, 5, 0);
+    world.join(1);
+    const first = world.actors[0]!;
+    world.answer(first, [...first.held.values()][0]!);
+    world.update();
+    const cachedLease = [...first.held.values()][0]!;
+    first.held.delete(cachedLease.id);
+    world.collection.returned(first, cachedLease.id, "need_state", true, false);
+    expect([...first.held.values()][0]).toMatchObject({ withState: true, work: { round: 1 } });
+    world.join(1);
+    world.leave(first);
+    expect([...world.actors[0]!.held.values()][0]).toMatchObject({ withState: true, work: { round: 1 } });
+  });
+
+  it("that expires goes to another actor at once, and its old holder gets nothing more until it answers", () => {
+    const world = new World(1, 5, 0);
+    world.join(1);
+    world.join(1);
+    const [stuck, fresh] = world.actors as [TestActor, TestActor];
+    const late = [...stuck.held.values()][0]!;
+    world.now = leaseMs;
+    expect(world.collection.expire()).toBe(1);
+    expect([...stuck.revoked]).toEqual([late.id]);
+    const again = [...fresh.held.values()][0]!;
+    expect(again.work).toEqual(late.work);
+    // both answer: the first is taken, the other is a duplicate
+    expect(world.answer(stuck, late)).toEqual({ outcome: "taken" });
+    expect([...fresh.revoked]).toEqual([again.id]);
+    expect(world.answer(fresh, again)).toEqual({ outcome: "duplicate" });
+  });
+
+  it("of an actor that reconnects under its id is taken from the older stream", () => {
+    const world = new World(1, 5, 0);
+    world.join(1);
+    const old = world.actors[0]!;
+    const reborn = new TestActor(world, old.id, 1);
+    world.actors.splice(0, 1, reborn);
+    world.collection.join(reborn);
+    expect([...reborn.held.values()][0]!.work.round).toBe(0);
+    expect(world.leases.outstanding).toBe(1);
+    expect(world.collection.leave(old)).toBe(0);
+    expect(world.leases.outstanding).toBe(1);
+  });
+
+  it("whose work an environment cannot do is tried by three actors, then ends the run", async () => {
+    const world = new World(1, 5, 0);
+    for (let i = 0; i < 3; i++) world.join(1);
+    const tried = new Set<string>();
+    for (let i = 0; i < 3; i++) {
+      const actor = world.actors.find((one) => one.held.size > 0)!;
+      const lease = [...actor.held.values()][0]!;
+      tried.add(actor.id);
+      actor.held.delete(lease.id);
+      world.collection.returned(actor, lease.id, "environment_failed: NaN", false, true);
+    }
+    expect(tried.size).toBeGreaterThanOrEqual(2);
+    await expect(world.collection.nextRound(new AbortController().signal)).rejects.toThrow(/EnvBatch 0 failed 3 times.*NaN/);
+  });
+
+  it("is not given to a retiring actor", () => {
+    const world = new World(2, 5, 0);
+    world.join(1);
+    const actor = world.actors[0]!;
+    world.collection.retire(actor);
+    world.answer(actor, [...actor.held.values()][0]!);
+    expect(actor.held.size).toBe(0);
+  });
+});
+
+it("actors wait for the share of their useful credit that is not leased", () => {
+  const world = new World(2, 5, 0);
+  world.join(1);
+  world.join(3); // four slots, of which two EnvBatches can fill two: both are leased, nobody waits
+  world.now = 4000;
+  expect(world.actorsWait.total()).toBe(0);
+  const leases = world.actors.flatMap((actor) => [...actor.held.values()].map((lease) => ({ actor, lease })));
+  expect(leases).toHaveLength(2);
+  world.answer(leases[0]!.actor, leases[0]!.lease); // one of two useful slots waits: half a second per second
+  world.now = 6000;
+  expect(world.actorsWait.total()).toBe(1);
+  world.answer(leases[1]!.actor, leases[1]!.lease); // both wait for the update
+  world.now = 7000;
+  expect(world.actorsWait.total()).toBe(2);
+});
