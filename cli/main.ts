@@ -1,0 +1,155 @@
+#!/usr/bin/env node
+import { Command, InvalidArgumentError, Option } from "commander";
+import { packageVersion } from "../shared/build.ts";
+import { deployConfig, numberOrText } from "./deployFlags.ts";
+import { exitStatusOf } from "./role.ts";
+import type { RunConfigFlags } from "./runConfigFlags.ts";
+
+/**
+ * The command line. Each command imports what it needs when it runs, so that an actor never loads TensorFlow and
+ * `--help` loads nothing.
+ */
+const program = new Command("anchorage")
+  .description("Trains Atari and MuJoCo policies with ANO on many actors and one learner, reproducible to the bit.")
+  .version(packageVersion)
+  .showHelpAfterError("(anchorage --help lists the commands and their flags)");
+
+/** Commander's `action`, with our exit statuses. The process ends when its work does. */
+function runs<Flags>(command: Command, action: (flags: Flags) => Promise<number>): void {
+  command.action(async (flags: Flags) => {
+    process.exitCode = await exitStatusOf(() => action(flags));
+    process.exit();
+  });
+}
+
+const count = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("Give a whole number of 1 or more.");
+  return value;
+};
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+
+function withRunConfig(command: Command): Command {
+  return command
+    .option("--env <id|module>", "environment (`anchorage envs` lists them), or a TypeScript module's path; default HalfCheetah-v4")
+    .option("--algo <name>", "policy objective: ano or ppo")
+    .option("--seed <number>", "root of all randomness")
+    .option("--total-steps <number>", "agent steps")
+    .option("--policy-lag <0|1|async>", "0: the paper's protocol; 1: collect while updating, still deterministic")
+    .option("--config <file>", "YAML or JSON file of RunConfig fields")
+    .option("--set <field=value>", "any RunConfig field, e.g. --set network.hidden=[64,64]; repeatable", collect);
+}
+
+/** Hidden: how `train` passes on what it has resolved to the processes that it starts. */
+const resolved = (name: string): Option => new Option(`--resolved-${name} <json>`).hideHelp();
+
+function withDeploy(command: Command): Command {
+  return command
+    .option("--deploy <file>", "YAML or JSON file of DeployConfig fields; ANCHORAGE_* variables and flags override it")
+    .option("--coordinator <host:port>", "the coordinator's gRPC address")
+    .option("--nats <host:port>", "the NATS server")
+    .addOption(resolved("deploy"));
+}
+
+interface DeployFlags extends Record<string, unknown> {
+  readonly deploy?: string;
+  readonly resolvedDeploy?: string;
+}
+
+/** The deploy config of a role: `train`'s or the person's own, with the role's flags over it. */
+function deployOf(flags: DeployFlags, more: Record<string, unknown> = {}) {
+  const base = flags.resolvedDeploy === undefined ? {} : (JSON.parse(flags.resolvedDeploy) as Record<string, unknown>);
+  const { coordinator, nats } = flags;
+  const own = Object.fromEntries(Object.entries({ coordinator, nats, ...more }).filter(([, value]) => value !== undefined));
+  return deployConfig({ ...base, ...(flags.deploy === undefined ? {} : { deploy: flags.deploy }), ...own });
+}
+
+runs(
+  withRunConfig(program.command("train").description("train on this machine: starts NATS, coordinator, learner and actors"))
+    .option("--actors <number>", "actor processes; default: chosen from the cores", count)
+    .option("--run-dir <folder>", "where the run is kept; default: a new folder under runs/")
+    .option("--resume", "go on with the run in --run-dir")
+    .option("--deploy <file>", "YAML or JSON file of DeployConfig fields")
+    .option("--json", "one JSON object per line on stdout, logs on stderr"),
+  async (flags: RunConfigFlags & DeployFlags & { actors?: number; runDir?: string; resume?: boolean; json?: boolean }) => {
+    const { startTraining } = await import("./startTraining.ts");
+    return startTraining(flags, deployOf(flags));
+  },
+);
+
+runs(
+  withRunConfig(withDeploy(program.command("coordinator").description("one coordinator: run config, membership, checkpoints, metrics")))
+    .requiredOption("--run-dir <folder>", "where the run is kept")
+    .option("--listen <host:port>", "gRPC address to listen on")
+    .option("--resume", "go on with the run in --run-dir")
+    .addOption(resolved("config")),
+  async (flags: RunConfigFlags & DeployFlags & { runDir: string; listen?: string; resume?: boolean; resolvedConfig?: string }) => {
+    const { coordinatorRole } = await import("./roles.ts");
+    return coordinatorRole(flags, deployOf(flags, { coordinatorListen: flags.listen, runDir: flags.runDir }));
+  },
+);
+
+runs(
+  withDeploy(program.command("learner").description("one learner: TensorFlow, on a GPU if there is one"))
+    .option("--listen <host:port>", "gRPC address to listen on for actors")
+    .option("--advertise <host:port>", "address under which actors reach it"),
+  async (flags: DeployFlags & { listen?: string; advertise?: string }) => {
+    const { learnerRole } = await import("./roles.ts");
+    return learnerRole(deployOf(flags, { learnerListen: flags.listen, learnerAdvertise: flags.advertise }));
+  },
+);
+
+runs(
+  withDeploy(program.command("actor").description("one actor: steps environments, sends rollouts; start as many as you like"))
+    .option("--workers <number>", "rollout workers; default: one per core", count),
+  async (flags: DeployFlags & { workers?: number }) => {
+    const { actorRole } = await import("./roles.ts");
+    return actorRole(deployOf(flags, { actorWorkers: flags.workers }));
+  },
+);
+
+runs(
+  program
+    .command("evaluate")
+    .description("play raw episodes with a run's newest policy")
+    .requiredOption("--run-dir <folder>", "the run")
+    .option("--episodes <number>", "how many", count, 10)
+    .option("--seed <number>", "root of the episodes' seeds", numberOrText, 1)
+    .option("--sample", "sample actions instead of the most likely ones")
+    .option("--json", "one JSON object on stdout"),
+  async (flags: { runDir: string; episodes: number; seed: number; sample?: boolean; json?: boolean }) => {
+    const { evaluateRun } = await import("./evaluate.ts");
+    return evaluateRun(flags);
+  },
+);
+
+runs(
+  program
+    .command("export")
+    .description("write a run's newest policy as an ONNX file")
+    .requiredOption("--run-dir <folder>", "the run")
+    .requiredOption("--output <file>", "where to write it")
+    .option("--force", "overwrite an existing file"),
+  async (flags: { runDir: string; output: string; force?: boolean }) => {
+    const { exportPolicy } = await import("./exportPolicy.ts");
+    return exportPolicy(flags);
+  },
+);
+
+runs(
+  program.command("envs").description("list the environments that can be trained here").option("--json", "as JSON"),
+  async (flags: { json?: boolean }) => {
+    const { listEnvironments } = await import("./envs.ts");
+    return listEnvironments(flags);
+  },
+);
+
+runs(
+  program.command("doctor").description("what is installed, CPU or GPU, and what to do about what is not").option("--json", "as JSON"),
+  async (flags: { json?: boolean }) => {
+    const { doctor } = await import("./doctor.ts");
+    return doctor(flags);
+  },
+);
+
+await program.parseAsync();

@@ -1,0 +1,41 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { DeployConfig } from "../shared/deployConfig.ts";
+import { OperatorError } from "../shared/errors.ts";
+import type { RunConfig } from "../shared/runConfig.ts";
+import { newRunConfig, type RunConfigFlags, resumedRunConfig } from "./runConfigFlags.ts";
+import { train } from "./train.ts";
+
+export interface TrainFlags extends RunConfigFlags {
+  readonly actors?: number;
+  readonly runDir?: string;
+  readonly resume?: boolean;
+  readonly json?: boolean;
+}
+
+/** Checks everything that can be checked before a process is started, then trains. */
+export async function startTraining(flags: TrainFlags, deploy: DeployConfig): Promise<number> {
+  const resume = flags.resume ?? false;
+  if (resume && flags.runDir === undefined)
+    throw new OperatorError("CONFIG", "--resume does not say which run.", "Give its folder with --run-dir.");
+  const config = resume ? resumedRunConfig(flags.runDir!, flags) : newRunConfig(flags);
+  await checkEnvironment(config);
+  const runDir = resolve(flags.runDir ?? newRunDir(config));
+  return train({ config, deploy, runDir, resume, actors: flags.actors ?? null, json: flags.json ?? false });
+}
+
+/** Makes the environment once, so that a wrong id or option is one message here and not one per actor. */
+async function checkEnvironment(config: RunConfig): Promise<void> {
+  const { makeEnvBatch } = await import("../actor/environments.ts");
+  const batch = await makeEnvBatch({ env: config.env, envOptions: config.envOptions, size: 1 });
+  batch.close();
+}
+
+/** runs/<environment>-<algo>-s<seed>-<n>: the first number that is free. */
+function newRunDir(config: RunConfig): string {
+  const name = `${config.env.replace(/^.*\//, "").replace(/\.\w+$/, "")}-${config.algo}-s${config.seed}`;
+  for (let n = 1; ; n++) {
+    const folder = join("runs", `${name}-${n}`);
+    if (!existsSync(folder)) return folder;
+  }
+}

@@ -1,0 +1,139 @@
+import { mkdirSync, openSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import type { WatchEvent__Output } from "../proto/gen/anchorage/v1/WatchEvent.ts";
+import { CoordinatorClient } from "../shared/coordinatorClient.ts";
+import type { DeployConfig } from "../shared/deployConfig.ts";
+import { OperatorError } from "../shared/errors.ts";
+import { processLifecycle } from "../shared/lifecycle.ts";
+import { logger } from "../shared/log.ts";
+import { type RunConfig, runShape } from "../shared/runConfig.ts";
+import { freePort, listening, startNatsServer } from "./natsServer.ts";
+import { forkRole, Supervised } from "./supervisor.ts";
+import { type Outcome, RunView } from "./runView.ts";
+
+export interface TrainOptions {
+  readonly config: RunConfig;
+  readonly deploy: DeployConfig;
+  readonly runDir: string;
+  readonly resume: boolean;
+  readonly actors: number | null; // null: chosen from the cores
+  readonly json: boolean;
+}
+
+const stopGraceMs = 60_000; // a Humanoid update and a checkpoint fit in well
+
+/**
+ * A whole run on this machine: NATS, coordinator, learner and actors, each a process of its own, kept alive until the
+ * run is finished. Ctrl-C once: drain, checkpoint, end; twice: end at once. Gives the exit status: 0 only if finished.
+ */
+export async function train(options: TrainOptions): Promise<number> {
+  const log = logger("train");
+  const lifecycle = processLifecycle(log, { child: false });
+  const view = new RunView(options);
+  let fail: (error: unknown) => void = () => undefined;
+  const failure = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  failure.catch(() => undefined); // it is raced below; before that nobody listens
+  const processes: Supervised[] = [];
+  const supervise = (process: Supervised): Supervised => {
+    process.on("gaveUp", fail);
+    process.on("restart", (name, reason, restarts) => view.say(`${name} ended (${reason}); starting it again (${restarts})`));
+    processes.push(process);
+    return process.start();
+  };
+  // Whatever way this process ends: nothing it started stays behind.
+  process.on("exit", () => {
+    for (const { pid } of processes) if (pid !== undefined) killIfAlive(pid);
+  });
+  try {
+    const client = await Promise.race([startAll(options, supervise, log), failure]);
+    lifecycle.stopping.addEventListener("abort", () => {
+      view.say("Stopping: the actors drain, the learner writes a checkpoint. Ctrl-C again to stop at once.");
+      client.control("STOP").catch(fail);
+    });
+    if (options.resume) view.resumeAfter((await client.control("STATUS")).updates);
+    const outcome = await Promise.race([follow(client, view), failure]);
+    await Promise.all(processes.slice(2).map((process) => process.finished(stopGraceMs)));
+    client.close();
+    view.close(outcome);
+    return outcome.state === "FINISHED" ? 0 : outcome.state === "FAILED" ? 1 : 130;
+  } finally {
+    view.end();
+    for (const process of processes.toReversed()) await process.stop("SIGTERM", 5_000);
+  }
+}
+
+/** In the order of need; the coordinator's and NATS's addresses stay the same however often they are started again. */
+async function startAll(
+  options: TrainOptions,
+  supervise: (process: Supervised) => Supervised,
+  log: ReturnType<typeof logger>,
+): Promise<CoordinatorClient> {
+  const { runDir, deploy, json } = options;
+  const natsPort = await freePort();
+  const address = `127.0.0.1:${await freePort()}`;
+  const reach = ["--coordinator", address, "--nats", `127.0.0.1:${natsPort}`];
+  const coordinator = new Supervised("coordinator", () => {
+    // After the first start there is a run in the folder, whatever it was before.
+    const resume = options.resume || coordinatorStarts++ > 0 ? ["--resume"] : [];
+    const config = ["--resolved-config", JSON.stringify(options.config)];
+    return role("coordinator", [...reach, "--listen", address, "--run-dir", runDir, ...config, ...resume]);
+  });
+  let coordinatorStarts = 0;
+  const role = (name: string, flags: readonly string[]) =>
+    forkRole([name, ...flags, ...deployFlags(deploy)], json ? "inherit" : logFile(runDir, name));
+
+  const ready = new Promise<void>((resolve) => coordinator.once("ready", () => resolve()));
+  supervise(coordinator);
+  await ready; // the folder is this run's from here on
+  const nats = supervise(new Supervised("NATS server", () => startNatsServer(join(runDir, "nats"), natsPort)));
+  await listening(natsPort, nats.name);
+  supervise(new Supervised("learner", () => role("learner", reach)));
+  const { actors, workers } = actorPlan(options);
+  for (let i = 0; i < actors; i++)
+    supervise(new Supervised(`actor ${i + 1}`, () => role("actor", [...reach, "--workers", String(workers)])));
+  return new CoordinatorClient(address, log);
+}
+
+/** Actor processes and rollout workers in each: one worker per core, no more than a round has EnvBatches. */
+export function actorPlan(options: Pick<TrainOptions, "actors" | "config" | "deploy">): { actors: number; workers: number } {
+  const useful = Math.min(availableParallelism(), runShape(options.config).envBatches);
+  const actors = options.actors ?? Math.max(1, Math.ceil(useful / 16));
+  return { actors, workers: options.deploy.actorWorkers ?? Math.max(1, Math.floor(useful / actors)) };
+}
+
+/** Follows the run to its end through the coordinator's Watch stream. */
+async function follow(client: CoordinatorClient, view: RunView): Promise<Outcome> {
+  let status: WatchEvent__Output["status"] = null;
+  for await (const event of client.watch(view.seen, { patienceMs: 120_000 })) {
+    if (event.update) view.update(event.update);
+    if (event.status) {
+      status = event.status;
+      view.status(event.status);
+    }
+  }
+  if (!status?.run)
+    throw new OperatorError("NETWORK", "The coordinator ended the run's stream without its status.", "See its log in the run folder's logs/.");
+  return { state: status.run.state, failure: status.run.failure, status };
+}
+
+/** What `train` was told of how things run, passed on to every process that it starts. */
+function deployFlags(deploy: DeployConfig): string[] {
+  return ["--resolved-deploy", JSON.stringify(deploy)];
+}
+
+function logFile(runDir: string, name: string): number {
+  const folder = join(runDir, "logs");
+  mkdirSync(folder, { recursive: true });
+  return openSync(join(folder, `${name}.log`), "a");
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error; // ESRCH: already gone
+  }
+}
