@@ -1,0 +1,90 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { createJiti } from "jiti";
+import type { EnvBatch, Environment } from "../shared/environment.ts";
+import { messageOf, OperatorError } from "../shared/errors.ts";
+import type { RunConfig } from "../shared/runConfig.ts";
+import { didYouMean } from "../shared/suggest.ts";
+import CartPole from "./environments/cartPole.ts";
+import { TypescriptEnvBatch } from "./typescriptEnvBatch.ts";
+
+export interface EnvBatchSettings extends Pick<RunConfig, "env" | "envOptions"> {
+  readonly size: number; // E
+}
+
+type EnvironmentClass = new (options: RunConfig["envOptions"]) => Environment;
+
+/** Environments written in TypeScript that come with Anchorage. */
+export const builtInEnvironments: Readonly<Record<string, EnvironmentClass>> = { "CartPole-v1": CartPole };
+
+const methods = ["reset", "step", "save", "load"] as const;
+
+/**
+ * E environments of a run: built in, native (Atari, MuJoCo), or from a module path (.ts, .js, .mjs) whose default
+ * export implements Environment. Throws ENVIRONMENT or CONFIG saying what is wrong with id, file, export, spec or options.
+ */
+export async function makeEnvBatch({ env, envOptions, size }: EnvBatchSettings): Promise<EnvBatch> {
+  const builtIn = builtInEnvironments[env];
+  if (builtIn) return typescriptBatch(builtIn, envOptions, size, env);
+  if (isModulePath(env))
+    return typescriptBatch(await importEnvironment(env), envOptions, size, `Environment module ${env}`);
+  const ids = Object.keys(builtInEnvironments);
+  throw new OperatorError(
+    "ENVIRONMENT",
+    `There is no environment ${env}.`,
+    `${didYouMean(env, ids)}List them with: anchorage envs`,
+  );
+}
+
+export function isModulePath(env: string): boolean {
+  return /\.(ts|mts|js|mjs)$/.test(env);
+}
+
+function typescriptBatch(
+  Class: EnvironmentClass,
+  options: RunConfig["envOptions"],
+  size: number,
+  source: string,
+): EnvBatch {
+  const environments = Array.from({ length: size }, (): Environment => {
+    let environment: Environment;
+    try {
+      environment = new Class(options);
+    } catch (cause) {
+      if (cause instanceof OperatorError) throw cause;
+      const problem = `${source}: its constructor threw ${messageOf(cause)}.`;
+      throw new OperatorError("ENVIRONMENT", problem, "Mend the environment or its envOptions.", { cause });
+    }
+    const missing = methods.filter((method) => typeof environment[method] !== "function");
+    if (missing.length > 0)
+      throw new OperatorError(
+        "ENVIRONMENT",
+        `${source}: its class lacks ${missing.join(", ")}.`,
+        "Implement Environment of anchorage/environment.",
+      );
+    return environment;
+  });
+  return new TypescriptEnvBatch(environments, source);
+}
+
+/** The default export of a user's module; TypeScript is compiled by jiti. Relative to the working folder. */
+async function importEnvironment(path: string): Promise<EnvironmentClass> {
+  const file = resolve(path);
+  if (!existsSync(file)) {
+    const problem = `The environment module ${path} does not exist (looked for ${file}).`;
+    throw new OperatorError("ENVIRONMENT", problem, "Correct env, or run from the folder that it is relative to.");
+  }
+  let module: Record<string, unknown>;
+  try {
+    module = await createJiti(import.meta.url, { interopDefault: false }).import(file);
+  } catch (cause) {
+    const problem = `The environment module ${path} cannot be loaded: ${messageOf(cause)}.`;
+    throw new OperatorError("ENVIRONMENT", problem, "Mend it.", { cause });
+  }
+  if (typeof module.default !== "function") {
+    const exported = Object.keys(module).join(", ") || "nothing";
+    const problem = `The environment module ${path} has no class as its default export (it exports ${exported}).`;
+    throw new OperatorError("ENVIRONMENT", problem, "Write: export default class MyEnvironment implements Environment");
+  }
+  return module.default as EnvironmentClass;
+}
