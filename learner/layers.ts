@@ -1,0 +1,118 @@
+import type { Activation } from "./networkSpec.ts";
+import { type Tensor, tensorflow } from "./tensorflow.ts";
+
+/**
+ * Dense and convolutional layers as TensorFlow's own operations, forward and backward. tfjs's gradients are correct but
+ * meant for eager use: its ReLU gradient holds constants as large as the minibatch, its matMul is a batched one that
+ * nothing fuses with, its bias gradient a general sum. Traced into a graph these decide the speed of an update.
+ */
+
+/** The attributes of a TensorFlow operation as tfjs-node's binding takes them. */
+interface Attribute {
+  readonly name: string;
+  readonly type: number;
+  readonly value: number | boolean | string | readonly number[];
+}
+interface NodeBackend {
+  readonly binding: { readonly [code: string]: number };
+  executeSingleOutput(name: string, attributes: readonly Attribute[], inputs: readonly Tensor[]): Tensor;
+}
+type AttributeValue = Attribute["value"];
+
+/** Runs one float32 TensorFlow operation with one output. T, its element type, need not be given. */
+export function nativeOp(name: string, inputs: readonly Tensor[], attributes: Record<string, AttributeValue> = {}): Tensor {
+  const backend = tensorflow().backend() as unknown as NodeBackend;
+  const { binding } = backend;
+  const typed = Object.entries(attributes).map(([key, value]): Attribute => {
+    const type =
+      typeof value === "boolean" ? "TF_ATTR_BOOL" : typeof value === "string" ? "TF_ATTR_STRING" : "TF_ATTR_INT";
+    return { name: key, type: binding[type]!, value };
+  });
+  return backend.executeSingleOutput(name, [{ name: "T", type: binding.TF_ATTR_TYPE!, value: binding.TF_FLOAT! }, ...typed], inputs);
+}
+
+/** Sum of squares of all elements, a scalar, in one pass. */
+export function sumOfSquares(x: Tensor): Tensor {
+  return tensorflow().mul(nativeOp("L2Loss", [x]), 2);
+}
+
+const activate = (h: Tensor, activation: Activation): Tensor =>
+  activation === "none" ? h : nativeOp(activation === "tanh" ? "Tanh" : "Relu", [h]);
+
+/** dL/dh from dL/dy, where y is the activation's output. */
+const activationGradient = (y: Tensor, dy: Tensor, activation: Activation): Tensor => {
+  if (activation === "none") return dy;
+  return activation === "tanh" ? nativeOp("TanhGrad", [y, dy]) : nativeOp("ReluGrad", [dy, y]);
+};
+
+const biasAdd = (x: Tensor, bias: Tensor): Tensor => nativeOp("BiasAdd", [x, bias], { data_format: "NHWC" });
+const biasGradient = (dh: Tensor): Tensor => nativeOp("BiasAddGrad", [dh], { data_format: "NHWC" });
+const matMul = (a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor =>
+  nativeOp("MatMul", [a, b], { transpose_a: transposeA, transpose_b: transposeB });
+
+/**
+ * activation(x W + b): x [M, I], weight [I, O], bias [O] -> [M, O]. `wantsInputGradient: false` for observations, whose
+ * gradient nobody needs.
+ */
+export function dense(x: Tensor, weight: Tensor, bias: Tensor, activation: Activation, wantsInputGradient: boolean): Tensor {
+  return layer(
+    x,
+    weight,
+    bias,
+    activation,
+    wantsInputGradient,
+    () => matMul(x, weight, false, false),
+    (dh) => matMul(dh, weight, false, true),
+    (dh) => matMul(x, dh, true, false),
+  );
+}
+
+/** activation(conv(x, W) + b), "valid": x [M, H, W, C], weight [K, K, C, F], bias [F] -> [M, H', W', F]. */
+export function convolution(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor,
+  stride: number,
+  activation: Activation,
+  wantsInputGradient: boolean,
+): Tensor {
+  const tf = tensorflow();
+  const attributes = { strides: [1, stride, stride, 1], padding: "VALID", data_format: "NHWC", dilations: [1, 1, 1, 1] };
+  const shapeOf = (t: Tensor): Tensor => tf.tensor1d(t.shape, "int32");
+  return layer(
+    x,
+    weight,
+    bias,
+    activation,
+    wantsInputGradient,
+    () => nativeOp("Conv2D", [x, weight], attributes),
+    (dh) => nativeOp("Conv2DBackpropInput", [shapeOf(x), weight, dh], attributes),
+    (dh) => nativeOp("Conv2DBackpropFilter", [x, shapeOf(weight), dh], attributes),
+  );
+}
+
+function layer(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor,
+  activation: Activation,
+  wantsInputGradient: boolean,
+  forward: () => Tensor,
+  inputGradient: (dh: Tensor) => Tensor,
+  weightGradient: (dh: Tensor) => Tensor,
+): Tensor {
+  const tf = tensorflow();
+  type Gradient = Parameters<typeof tf.customGrad>[0];
+  const compute: Gradient = (...args) => {
+    const save = args.at(-1) as unknown as (tensors: Tensor[]) => void;
+    const value = activate(biasAdd(forward(), bias), activation);
+    save([value]);
+    const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
+      const dh = activationGradient(saved[0]!, dy, activation);
+      const ofParameters = [weightGradient(dh), biasGradient(dh)];
+      return wantsInputGradient ? [inputGradient(dh), ...ofParameters] : ofParameters;
+    };
+    return { value, gradFunc };
+  };
+  return tf.customGrad(compute)(...(wantsInputGradient ? [x] : []), weight, bias);
+}

@@ -1,0 +1,99 @@
+import { createRequire } from "node:module";
+import util from "node:util";
+import { isMainThread } from "node:worker_threads";
+import { messageOf, OperatorError } from "../shared/errors.ts";
+import { nativeParts } from "../shared/nativeParts.ts";
+import type { NetworkSpec } from "./networkSpec.ts";
+
+export type TensorFlow = typeof import("@tensorflow/tfjs-node");
+export type Tensor = import("@tensorflow/tfjs-node").Tensor;
+
+export interface TensorFlowSettings {
+  readonly device: "auto" | "cpu" | "gpu";
+  readonly onednn: "auto" | "on" | "off";
+  readonly network: NetworkSpec; // decides what "auto" means for oneDNN
+}
+
+/**
+ * The environment variables that TensorFlow's libraries read while they load. A worker thread has only a copy of
+ * `process.env`, which C code never sees: whoever starts the thread that will load TensorFlow calls
+ * `Object.assign(process.env, tensorflowEnvironment(settings))` on the main thread first.
+ *
+ * oneDNN "auto" is on for convolutions and off for dense networks: 2.6 times faster and a little slower than Eigen there
+ * (bench/compiledStep.ts measures it).
+ */
+export function tensorflowEnvironment(settings: TensorFlowSettings): Record<string, string> {
+  const { trunk, actor, critic } = settings.network;
+  const convolutional = [...trunk, ...actor, ...critic].some((layer) => layer.kind === "conv");
+  const onednn = settings.onednn === "auto" ? convolutional : settings.onednn === "on";
+  const onGpu = usedDevice(settings.device) === "gpu";
+  return {
+    TF_ENABLE_ONEDNN_OPTS: onednn ? "1" : "0",
+    TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? "2",
+    ...(onGpu
+      ? { TF_DETERMINISTIC_OPS: "1", TF_FORCE_GPU_ALLOW_GROWTH: "true" }
+      : { CUDA_VISIBLE_DEVICES: "-1" }), // a GPU library on a run that asked for the CPU
+  };
+}
+
+/** The device that a setting means on this machine. Throws SETUP for "gpu" where set-up chose the CPU libraries. */
+export function usedDevice(device: TensorFlowSettings["device"]): "cpu" | "gpu" {
+  const installed = installedTensorFlow().device;
+  if (device === "gpu" && installed === "cpu")
+    throw new OperatorError(
+      "SETUP",
+      "device=gpu was asked for, and set-up installed TensorFlow for the CPU.",
+      "Run set-up on a machine with an NVIDIA GPU (npm run doctor says what it sees), or set device=cpu.",
+    );
+  return device === "auto" ? installed : device;
+}
+
+let loaded: { readonly tf: TensorFlow; readonly environment: Readonly<Record<string, string>> } | null = null;
+
+/**
+ * Loads TensorFlow, once per thread (about a second). Throws SETUP if it is missing, CONFIG if this process already runs it
+ * with other settings: device and oneDNN belong to a process, not to a run.
+ */
+export function loadTensorFlow(settings: TensorFlowSettings): TensorFlow {
+  const environment = tensorflowEnvironment(settings);
+  if (loaded) {
+    checkEnvironment(environment, loaded.environment);
+    return loaded.tf;
+  }
+  if (isMainThread) Object.assign(process.env, environment);
+  else checkEnvironment(environment, process.env);
+  // Node 23 removed it, and tfjs-node 4.22 calls it.
+  const legacy = util as unknown as { isNullOrUndefined?: (value: unknown) => boolean };
+  legacy.isNullOrUndefined ??= (value) => value === null || value === undefined;
+  const name = installedTensorFlow().device === "gpu" ? "@tensorflow/tfjs-node-gpu" : "@tensorflow/tfjs-node";
+  let tf: TensorFlow;
+  try {
+    tf = createRequire(import.meta.url)(name) as TensorFlow;
+  } catch (cause) {
+    throw new OperatorError("SETUP", `${name} cannot be loaded: ${messageOf(cause)}`, "Run: npm run setup", { cause });
+  }
+  loaded = { tf, environment };
+  return tf;
+}
+
+/** The TensorFlow that this thread has loaded, for pure functions on tensors. Throws if none is: a programming error. */
+export function tensorflow(): TensorFlow {
+  if (!loaded) throw new Error("loadTensorFlow must be called before tensors are used");
+  return loaded.tf;
+}
+
+function installedTensorFlow(): { device: "cpu" | "gpu"; library: string } {
+  const installed = nativeParts().tensorflow;
+  if (!installed) throw new OperatorError("SETUP", "TensorFlow's libraries are not installed.", "Run: npm run setup");
+  return installed;
+}
+
+function checkEnvironment(want: Record<string, string>, got: Readonly<Record<string, string | undefined>>): void {
+  for (const [name, value] of Object.entries(want))
+    if (got[name] !== value)
+      throw new OperatorError(
+        "CONFIG",
+        `TensorFlow needs ${name}=${value} from its start, and this process has ${name}=${got[name] ?? "(not set)"}.`,
+        "One process runs TensorFlow with one device and oneDNN setting: start another process for the other, and set tensorflowEnvironment() before starting a worker thread.",
+      );
+}
