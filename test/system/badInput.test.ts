@@ -1,0 +1,56 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { run, temporaryFolder } from "./command.ts";
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+const runDir = (name: string): string => join(folder.path, name);
+const throwing = join(folder.path, "throwing.ts");
+writeFileSync(
+  throwing,
+  `export default class Throwing {
+    spec = { id: "Throwing", observation: { dtype: "float32", shape: [1], frameStack: null }, action: { kind: "discrete", count: 2 }, maxEpisodeSteps: 10, framesPerStep: 1 };
+    steps = 0;
+    reset(_random: unknown, observation: Float32Array) { observation[0] = 0; }
+    step() { if (++this.steps > 3) throw new Error("the simulator broke"); return { reward: 1, terminated: false }; }
+    save() { return new Uint8Array(1); }
+    load() {}
+  }`,
+);
+
+describe("bad input is one clear message and a non-zero exit", () => {
+  it.each([
+    ["an unknown environment", ["train", "--env", "HalfCheeta-v4"], /HalfCheeta-v4.*HalfCheetah-v4/s],
+    ["Pusher-v4, which MuJoCo 3 cannot run", ["train", "--env", "Pusher-v4"], /Pusher-v5/],
+    ["an unknown algorithm", ["train", "--algo", "sarsa"], /algo.*"sarsa"/],
+    ["an unknown flag", ["train", "--sed", "1"], /--sed.*--se/s],
+    ["a field of the wrong type", ["train", "--set", "gamma=high"], /gamma.*"high"/],
+    ["a field out of range", ["train", "--set", "gamma=2"], /gamma.*2/],
+    ["batch sizes that do not divide", ["train", "--set", "envBatchSize=48"], /envBatchSize=48 does not divide envs=128/],
+    ["a resume that names no run", ["train", "--resume"], /--run-dir/],
+    ["a resume where there is nothing", ["train", "--resume", "--run-dir", runDir("nothing")], /no run to resume/],
+    ["evaluating where there is no run", ["evaluate", "--run-dir", runDir("nothing")], /nothing/],
+    ["an unknown environment option", ["train", "--env", "Pong-v5", "--set", "envOptions.frameskip=4"], /frameskip.*frameSkip/s],
+  ])("%s", async (_name, args, message) => {
+    const { status, stderr } = await run(args, { cwd: folder.path });
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n\s+at /); // a message for people, no stack
+    expect(status).toBeGreaterThan(0);
+  });
+
+  it("a folder that holds something else is left as it is", async () => {
+    mkdirSync(runDir("other"));
+    writeFileSync(join(runDir("other"), "thesis.txt"), "years of work");
+    const { status, stderr } = await run(["train", "--env", "CartPole-v1", "--run-dir", runDir("other")]);
+    expect(status).toBeGreaterThan(0);
+    expect(stderr).toMatch(/other/);
+  });
+
+  it("a TypeScript environment that throws ends the run with its words", async () => {
+    const { status, stderr } = await run(["train", "--json", "--env", throwing, "--run-dir", runDir("throwing")]);
+    expect(status).toBeGreaterThan(0);
+    expect(stderr).toMatch(/the simulator broke/);
+  }, 120_000);
+});
