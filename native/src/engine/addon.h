@@ -1,0 +1,268 @@
+// The N-API glue, once for all families. An addon.cc holds
+//
+//   struct Family {
+//     struct Config { ... };                                              // parsed options; may hold shared, immutable data
+//     static Config parse(const Napi::Object& options);                   // throws EngineError
+//     static EnvironmentShape describe(const Config&);
+//     static std::unique_ptr<Environment> make(const Config&);
+//   };
+//   ANCHORAGE_ADDON(Family)
+//
+// and exports `describe(options)`, `Batch` and the random numbers (for the test that compares them with TypeScript's).
+// No state outside JavaScript objects, so the addon loads in any number of worker threads.
+#pragma once
+
+#ifndef NAPI_VERSION
+#define NAPI_VERSION 8
+#endif
+#ifndef NAPI_CPP_EXCEPTIONS
+#define NAPI_CPP_EXCEPTIONS
+#endif
+#include <napi.h>
+
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "batch.h"
+
+namespace anchorage {
+
+// Runs `body`; whatever C++ throws leaves as a JavaScript Error with `code` and `remedy`.
+template <class Body>
+auto guarded(Napi::Env env, Body&& body) {
+  const auto toJs = [env](const char* code, const std::string& problem, const std::string& remedy) {
+    Napi::Error error = Napi::Error::New(env, problem);
+    error.Set("code", Napi::String::New(env, code));
+    error.Set("remedy", Napi::String::New(env, remedy));
+    return error;
+  };
+  try {
+    return body();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const EngineError& error) {
+    throw toJs(error.code(), error.what(), error.remedy());
+  } catch (const std::exception& error) {
+    throw toJs("ENVIRONMENT", std::string("The native environment failed: ") + error.what() + ".", "This is a bug: please report it.");
+  } catch (...) {
+    throw toJs("ENVIRONMENT", "The native environment failed for an unknown reason.", "This is a bug: please report it.");
+  }
+}
+
+// A property that must be there with that type; TypeScript has validated the values' ranges.
+inline Napi::Value required(const Napi::Object& options, const char* name) {
+  const Napi::Value value = options.Get(name);
+  if (value.IsUndefined())
+    throw EngineError("CONFIG", std::string("Option ") + name + " is missing.", "Make batches with native/envBatch.ts.");
+  return value;
+}
+inline double numberOption(const Napi::Object& options, const char* name) {
+  const Napi::Value value = required(options, name);
+  if (!value.IsNumber()) throw EngineError("CONFIG", std::string("Option ") + name + " is not a number.", "Give a number.");
+  return value.As<Napi::Number>().DoubleValue();
+}
+inline int intOption(const Napi::Object& options, const char* name, int low, int high) {
+  const double value = numberOption(options, name);
+  if (!(value >= low && value <= high) || value != static_cast<int>(value))
+    throw EngineError("CONFIG", std::string("Option ") + name + " is " + std::to_string(value) + ".",
+                      "Give a whole number from " + std::to_string(low) + " to " + std::to_string(high) + ".");
+  return static_cast<int>(value);
+}
+inline bool boolOption(const Napi::Object& options, const char* name) {
+  const Napi::Value value = required(options, name);
+  if (!value.IsBoolean()) throw EngineError("CONFIG", std::string("Option ") + name + " is not true or false.", "Give true or false.");
+  return value.As<Napi::Boolean>().Value();
+}
+inline std::string stringOption(const Napi::Object& options, const char* name) {
+  const Napi::Value value = required(options, name);
+  if (!value.IsString()) throw EngineError("CONFIG", std::string("Option ") + name + " is not a text.", "Give a text.");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+inline Napi::Array toJs(Napi::Env env, const std::vector<double>& values) {
+  Napi::Array out = Napi::Array::New(env, values.size());
+  for (size_t i = 0; i < values.size(); ++i) out.Set(static_cast<uint32_t>(i), Napi::Number::New(env, values[i]));
+  return out;
+}
+
+// { dtype, shape, frameStack, discreteActions, actionLow, actionHigh, framesPerStep }
+inline Napi::Object toJs(Napi::Env env, const EnvironmentShape& shape) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("dtype", shape.dtype == Dtype::kUint8 ? "uint8" : shape.dtype == Dtype::kFloat32 ? "float32" : "float64");
+  out.Set("shape", toJs(env, std::vector<double>(shape.observation.begin(), shape.observation.end())));
+  out.Set("frameStack", Napi::Number::New(env, shape.frameStack));
+  out.Set("discreteActions", Napi::Number::New(env, shape.discreteActions));
+  out.Set("actionLow", toJs(env, shape.actionLow));
+  out.Set("actionHigh", toJs(env, shape.actionHigh));
+  out.Set("framesPerStep", Napi::Number::New(env, shape.framesPerStep));
+  return out;
+}
+
+// The memory of a typed array, looked up at each call: a transferred (detached) array has length 0 and is refused.
+inline void* arrayData(const char* name, const Napi::Value& value, napi_typedarray_type type, size_t length) {
+  static constexpr const char* kNames[] = {"Int8Array",    "Uint8Array",   "Uint8ClampedArray", "Int16Array",    "Uint16Array",   "Int32Array",
+                                           "Uint32Array",  "Float32Array", "Float64Array",      "BigInt64Array", "BigUint64Array"};
+  if (!value.IsTypedArray())
+    throw EngineError("SHAPE", std::string(name) + " is not a typed array.", std::string("Give a ") + kNames[type] + ".");
+  napi_typedarray_type actualType;
+  size_t actualLength = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(value.Env(), value, &actualType, &actualLength, &data, nullptr, nullptr) != napi_ok)
+    throw EngineError("SHAPE", std::string(name) + " cannot be read.", std::string("Give a ") + kNames[type] + ".");
+  if (actualType != type)
+    throw EngineError("SHAPE", std::string(name) + " is not a " + kNames[type] + ".", std::string("Give a ") + kNames[type] + ".");
+  if (actualLength != length)
+    throw EngineError("SHAPE", std::string(name) + " has " + std::to_string(actualLength) + " elements, expected " + std::to_string(length) + ".",
+                      "Give one entry per environment (and action dimension); do not transfer the batch's arrays.");
+  return data;
+}
+
+template <class Family>
+class BatchObject : public Napi::ObjectWrap<BatchObject<Family>> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    using Self = BatchObject<Family>;
+    return Self::DefineClass(env, "Batch",
+                             {Self::InstanceMethod("reset", &Self::reset), Self::InstanceMethod("step", &Self::step),
+                              Self::InstanceMethod("save", &Self::save), Self::InstanceMethod("load", &Self::load),
+                              Self::InstanceMethod("close", &Self::close)});
+  }
+
+  // new Batch({ identity, size, maxEpisodeSteps, ...options }, { observations, finalObservations, rewards, ... })
+  explicit BatchObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BatchObject<Family>>(info) {
+    guarded(info.Env(), [&] {
+      if (info.Length() != 2 || !info[0].IsObject() || !info[1].IsObject())
+        throw EngineError("CONFIG", "Batch needs options and arrays.", "Make batches with native/envBatch.ts.");
+      const auto options = info[0].As<Napi::Object>();
+      const int size = intOption(options, "size", 1, 1 << 16);
+      const auto config = Family::parse(options);
+      std::vector<std::unique_ptr<Environment>> environments;
+      for (int e = 0; e < size; ++e) environments.push_back(Family::make(config));
+      batch_ = std::make_unique<Batch>(Family::describe(config), stringOption(options, "identity"),
+                                       intOption(options, "maxEpisodeSteps", 0, 0x7ffffffe), std::move(environments));
+      arrays_ = Napi::Persistent(info[1].As<Napi::Object>());
+      arrays();
+    });
+  }
+
+ private:
+  Batch& batch() {
+    if (!batch_) throw EngineError("ENVIRONMENT", "The batch has been closed.", "Make a new one.");
+    return *batch_;
+  }
+
+  template <class T>
+  T* array(const char* name, napi_typedarray_type type, size_t length) {
+    return static_cast<T*>(arrayData(name, arrays_.Value().Get(name), type, length));
+  }
+
+  BatchArrays arrays() {
+    const size_t size = batch().size();
+    const EnvironmentShape& shape = batch().shape();
+    const napi_typedarray_type dtype = shape.dtype == Dtype::kUint8     ? napi_uint8_array
+                                       : shape.dtype == Dtype::kFloat32 ? napi_float32_array
+                                                                        : napi_float64_array;
+    return {array<uint8_t>("observations", dtype, size * shape.elements()),
+            array<uint8_t>("finalObservations", dtype, size * shape.elements()),
+            array<float>("rewards", napi_float32_array, size),
+            array<double>("rawRewards", napi_float64_array, size),
+            array<uint8_t>("terminated", napi_uint8_array, size),
+            array<uint8_t>("truncated", napi_uint8_array, size),
+            array<uint8_t>("stackRefilled", napi_uint8_array, size),
+            array<uint8_t>("episodeEnded", napi_uint8_array, size),
+            array<double>("episodeReturns", napi_float64_array, size),
+            array<int32_t>("episodeLengths", napi_int32_array, size)};
+  }
+
+  void reset(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] {
+      const auto* seeds = static_cast<uint64_t*>(arrayData("seeds", info[0], napi_biguint64_array, batch().size()));
+      batch().reset(seeds, arrays());
+    });
+  }
+
+  void step(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] {
+      const EnvironmentShape& shape = batch().shape();
+      const size_t size = batch().size();
+      if (shape.discreteActions > 0)
+        batch().step(static_cast<int32_t*>(arrayData("actions", info[0], napi_int32_array, size)), nullptr, arrays());
+      else
+        batch().step(nullptr, static_cast<float*>(arrayData("actions", info[0], napi_float32_array, size * shape.actionLow.size())),
+                     arrays());
+    });
+  }
+
+  Napi::Value save(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      Writer writer;
+      batch().save(writer);
+      Napi::Uint8Array out = Napi::Uint8Array::New(info.Env(), writer.size());
+      std::memcpy(out.Data(), writer.content().data(), writer.size());
+      return out;
+    });
+  }
+
+  void load(const Napi::CallbackInfo& info) {
+    guarded(info.Env(), [&] {
+      if (!info[0].IsTypedArray())
+        throw EngineError("SHAPE", "The snapshot is not a Uint8Array.", "Give the bytes that save() gave.");
+      const size_t length = info[0].As<Napi::TypedArray>().ElementLength();
+      const auto* bytes = static_cast<uint8_t*>(arrayData("snapshot", info[0], napi_uint8_array, length));
+      batch().load(bytes, length, arrays());
+    });
+  }
+
+  void close(const Napi::CallbackInfo&) {
+    batch_.reset();
+    arrays_.Reset();
+  }
+
+  std::unique_ptr<Batch> batch_;
+  Napi::ObjectReference arrays_;
+};
+
+// philox(key: bigint, c0, c1, c2, c3) -> Uint32Array[4], and draws(seed: bigint, episode, kind, count) -> Float64Array.
+inline Napi::Value philoxForTest(const Napi::CallbackInfo& info) {
+  bool exact = false;
+  const uint64_t key = info[0].As<Napi::BigInt>().Uint64Value(&exact);
+  const auto word = [&](size_t i) { return info[i].As<Napi::Number>().Uint32Value(); };
+  const PhiloxBlock block = philox(key, word(1), word(2), word(3), word(4));
+  Napi::Uint32Array out = Napi::Uint32Array::New(info.Env(), block.size());
+  for (size_t i = 0; i < block.size(); ++i) out[i] = block[i];
+  return out;
+}
+
+inline Napi::Value drawsForTest(const Napi::CallbackInfo& info) {
+  bool exact = false;
+  EpisodeRandom random(info[0].As<Napi::BigInt>().Uint64Value(&exact), static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()));
+  const std::string kind = info[2].As<Napi::String>().Utf8Value();
+  const size_t count = info[3].As<Napi::Number>().Uint32Value();
+  Napi::Float64Array out = Napi::Float64Array::New(info.Env(), count);
+  for (size_t i = 0; i < count; ++i) out[i] = kind == "normal" ? random.normal() : random.uniform();
+  return out;
+}
+
+template <class Family>
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  exports.Set("Batch", BatchObject<Family>::define(env));
+  exports.Set("describe", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return toJs(info.Env(), Family::describe(Family::parse(info[0].As<Napi::Object>())));
+    });
+  }));
+  exports.Set("philox", Napi::Function::New(env, philoxForTest));
+  exports.Set("draws", Napi::Function::New(env, drawsForTest));
+  return exports;
+}
+
+}  // namespace anchorage
+
+#define ANCHORAGE_ADDON(Family)                                          \
+  static Napi::Object InitAddon(Napi::Env env, Napi::Object exports) {   \
+    return anchorage::initialise<Family>(env, exports);                  \
+  }                                                                      \
+  NODE_API_MODULE(anchorage, InitAddon)
