@@ -1,0 +1,46 @@
+#include "model.h"
+
+#include <map>
+#include <mutex>
+
+#include "../engine/error.h"
+
+namespace anchorage::mujoco {
+namespace {
+
+// An exception, not a longjmp: it runs the destructors of what it leaves, and libmujoco carries unwind tables.
+void throwMujocoError(const char* message) {
+  throw EngineError("ENVIRONMENT", std::string("MuJoCo stopped: ") + message + ".",
+                    "Reset the batch or load a snapshot; if it comes back, the robot model or the actions are unusable.");
+}
+
+void ignoreMujocoWarning(const char*) {}
+
+std::mutex modelsMutex;  // mj_loadXML keeps global state, too: one load at a time
+std::map<std::string, std::weak_ptr<const mjModel>> models;
+
+}  // namespace
+
+void installMujocoHandlers() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    mju_user_error = throwMujocoError;
+    mju_user_warning = ignoreMujocoWarning;
+  });
+}
+
+std::shared_ptr<const mjModel> sharedModel(const std::string& file) {
+  installMujocoHandlers();
+  const std::lock_guard<std::mutex> lock(modelsMutex);
+  std::weak_ptr<const mjModel>& known = models[file];
+  if (std::shared_ptr<const mjModel> model = known.lock()) return model;
+  char problem[1000] = "";
+  mjModel* loaded = mj_loadXML(file.c_str(), nullptr, problem, sizeof problem);
+  if (loaded == nullptr)
+    throw EngineError("SETUP", "The robot model " + file + " cannot be read: " + problem + ".", "Run: npm run setup");
+  std::shared_ptr<const mjModel> model(loaded, [](const mjModel* m) { mj_deleteModel(const_cast<mjModel*>(m)); });
+  known = model;
+  return model;
+}
+
+}  // namespace anchorage::mujoco
