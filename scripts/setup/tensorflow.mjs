@@ -9,7 +9,7 @@ import { keyOf, platform, projectRoot } from "./places.mjs";
 import { step } from "./progress.mjs";
 
 const headers = ["c", "core/platform"].map((folder) => `tensorflow/include/tensorflow/${folder}/*.h`);
-const members = ["tensorflow/libtensorflow_cc.so.2", "tensorflow/libtensorflow_framework.so.2", ...headers, "tensorflow/include/xla/tsl/*.h"];
+const members = ["tensorflow/libtensorflow_cc.so.2", "tensorflow/libtensorflow_framework.so.2", ...headers, "tensorflow/include/xla/tsl/*.h", "tensorflow/include/tsl/*.h"];
 
 /**
  * TensorFlow's two libraries and its C headers. The wheel's layout is kept: its libraries look for CUDA in
