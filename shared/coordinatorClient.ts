@@ -115,7 +115,7 @@ export class CoordinatorClient {
       try {
         for await (const event of call as AsyncIterable<WatchEvent__Output>) {
           brokenSince = null;
-          if (event.update) seen = Math.max(seen, event.update.update);
+          if (event.update) seen = event.update.update;
           over = event.status?.run ? finalStates.has(event.status.run.state) : over;
           yield event;
         }

@@ -48,6 +48,7 @@ export class RunMember extends EventEmitter<Events> {
   #state: RunState__Output;
   #learner: { address: string; generation: number };
   #loop: Promise<void> | null = null;
+  #lost = false;
 
   private constructor(client: CoordinatorClient, settings: MemberSettings, reply: RegisterReply__Output) {
     super();
@@ -88,10 +89,18 @@ export class RunMember extends EventEmitter<Events> {
     return this;
   }
 
-  /** Ends the heartbeats. */
+  /** Ends the heartbeats and, unless it was lost, says goodbye, so that nobody waits for this member to expire. */
   async stop(): Promise<void> {
+    const lost = this.#lost;
     this.#ended.abort();
     await this.#loop;
+    if (lost) return;
+    const goodbye = { ...this.#request(), leaving: true };
+    try {
+      await this.#client.heartbeat(goodbye, { patienceMs: 0, signal: AbortSignal.timeout(2_000) });
+    } catch (error) {
+      this.#settings.log.debug(`no goodbye to the coordinator: ${messageOf(error)}`);
+    }
   }
 
   async #heartbeats(): Promise<void> {
@@ -114,18 +123,16 @@ export class RunMember extends EventEmitter<Events> {
   }
 
   async #beat(signal: AbortSignal): Promise<void> {
-    const { role, status } = this.#settings;
-    const request = {
-      member_id: this.memberId,
-      role,
-      generation: this.generation,
-      status_json: JSON.stringify(status()),
-    };
-    const reply = await this.#client.heartbeat(request, { signal, patienceMs: 0 });
-    if (role === "LEARNER" && reply.generation > this.generation)
+    const reply = await this.#client.heartbeat(this.#request(), { signal, patienceMs: 0 });
+    if (this.#settings.role === "LEARNER" && reply.generation > this.generation)
       return this.#lose(`Learner generation ${reply.generation} took the run over from generation ${this.generation}.`);
     if (!reply.known) return await this.#registerAgain(signal);
     this.#learn(reply.state, reply.learner_address, reply.generation);
+  }
+
+  #request() {
+    const { role, status } = this.#settings;
+    return { member_id: this.memberId, role, generation: this.generation, status_json: JSON.stringify(status()) };
   }
 
   async #registerAgain(signal: AbortSignal): Promise<void> {
@@ -151,6 +158,7 @@ export class RunMember extends EventEmitter<Events> {
   }
 
   #lose(problem: string): void {
+    this.#lost = true;
     this.#ended.abort();
     this.emit("lost", new OperatorError("MISMATCH", problem, "This process ends; start it again to join that one."));
   }

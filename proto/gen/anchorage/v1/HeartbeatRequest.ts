@@ -7,6 +7,7 @@ export interface HeartbeatRequest {
   'role'?: (_anchorage_v1_Role);
   'generation'?: (number);
   'status_json'?: (string);
+  'leaving'?: (boolean);
 }
 
 export interface HeartbeatRequest__Output {
@@ -14,4 +15,5 @@ export interface HeartbeatRequest__Output {
   'role': (_anchorage_v1_Role__Output);
   'generation': (number);
   'status_json': (string);
+  'leaving': (boolean);
 }

@@ -1,0 +1,131 @@
+import { once } from "node:events";
+import type { ServerReadableStream, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
+import type { CheckpointChunk, CheckpointChunk__Output } from "../proto/gen/anchorage/v1/CheckpointChunk.ts";
+import type { CheckpointHeader__Output } from "../proto/gen/anchorage/v1/CheckpointHeader.ts";
+import type { LoadCheckpointRequest__Output } from "../proto/gen/anchorage/v1/LoadCheckpointRequest.ts";
+import type { SaveCheckpointReply } from "../proto/gen/anchorage/v1/SaveCheckpointReply.ts";
+import { OperatorError } from "../shared/errors.ts";
+import type { CheckpointUpload } from "./checkpointStore.ts";
+import type { TrainingRun } from "./trainingRun.ts";
+
+/** A learner that stopped in mid-stream without closing it must not hold up its successor. */
+const silentMs = 30_000;
+
+type SaveCall = ServerReadableStream<CheckpointChunk__Output, SaveCheckpointReply>;
+type LoadCall = ServerWritableStream<LoadCheckpointRequest__Output, CheckpointChunk>;
+
+/** SaveCheckpoint and LoadCheckpoint: between the stream and the store, chunk by chunk. One upload at a time. */
+export class CheckpointStreams {
+  readonly #run: TrainingRun;
+  #uploading: Promise<unknown> = Promise.resolve();
+
+  constructor(run: TrainingRun) {
+    this.#run = run;
+  }
+
+  /** Answers `refused` for what cannot be stored; the run goes on and the learner keeps the checkpoint. */
+  save(call: SaveCall, callback: sendUnaryData<SaveCheckpointReply>): void {
+    const { metrics, metricsLog, log } = this.#run.parts;
+    const done = this.#uploading.then(() => this.#receive(call));
+    this.#uploading = done.catch(() => undefined); // reported below
+    done
+      .then(async (header) => {
+        metrics.checkpointsStored.inc();
+        log.debug({ update: header.update, bytes: header.total_bytes }, "checkpoint stored");
+        await metricsLog.sync(); // what a resume from it builds on
+        this.#run.emit("changed");
+        callback(null, { stored: true, refused: "" });
+      })
+      .catch((error: unknown) => {
+        call.resume(); // let the rest of the stream run dry
+        if (!(error instanceof OperatorError)) return callback(error as Error);
+        const reason = error.code === "STORAGE" ? "storage" : error.code === "MISMATCH" ? "generation" : "corrupt";
+        metrics.checkpointsRefused.inc({ reason });
+        if (reason === "storage") metrics.storageFailures.inc();
+        log.error(`checkpoint refused: ${error.message}`);
+        callback(null, { stored: false, refused: error.message });
+      });
+  }
+
+  async #receive(call: SaveCall): Promise<CheckpointHeader__Output> {
+    const watchdog = new AbortController();
+    const timer = setTimeout(() => watchdog.abort(), silentMs);
+    call.once("cancelled", () => watchdog.abort());
+    let upload: CheckpointUpload | null = null;
+    try {
+      let header: CheckpointHeader__Output | null = null;
+      for await (const chunk of chunksOf(call, watchdog.signal)) {
+        timer.refresh();
+        if (chunk.header) {
+          if (header !== null)
+            throw new OperatorError("CORRUPT", "The checkpoint stream has two headers.", "Send it again.");
+          header = chunk.header;
+          this.#admit(header);
+          if (this.#run.parts.checkpoints.has(header)) return header; // its answer was lost: it is stored already
+          upload = await this.#run.parts.checkpoints.begin(header);
+        } else await required(upload).write(chunk.data ?? Buffer.alloc(0));
+      }
+      await required(upload).commit();
+      upload = null;
+      return header!;
+    } finally {
+      clearTimeout(timer);
+      await upload?.abandon();
+    }
+  }
+
+  /** Throws MISMATCH for a learner that does not own the run (any more). */
+  #admit(header: CheckpointHeader__Output): void {
+    const refusal = this.#run.parts.members.refusal(header.generation);
+    if (refusal !== null)
+      throw new OperatorError("MISMATCH", `The checkpoint of ${refusal}.`, "That learner must exit.");
+  }
+
+  async load(call: LoadCall): Promise<void> {
+    const { checkpoints, metrics, log } = this.#run.parts;
+    const gone = new AbortController();
+    for (const event of ["cancelled", "close", "error"]) call.on(event, () => gone.abort());
+    const entry = await checkpoints.find(call.request.update);
+    if (entry !== null) {
+      const { generation, update, bytes, sha256, meanReturn } = entry;
+      const header = { generation, update, total_bytes: bytes, sha256, mean_return: meanReturn ?? Number.NaN };
+      call.write({ header });
+      for await (const data of checkpoints.read(entry)) {
+        if (gone.signal.aborted) return;
+        if (!call.write({ data })) await once(call, "drain", { signal: gone.signal });
+      }
+      metrics.checkpointsLoaded.inc();
+      log.info({ update, generation, bytes }, "checkpoint served");
+    }
+    call.end();
+  }
+}
+
+function required(upload: CheckpointUpload | null): CheckpointUpload {
+  if (upload !== null) return upload;
+  throw new OperatorError("CORRUPT", "The checkpoint stream has no header.", "Send the header first.");
+}
+
+/**
+ * The stream's messages; throws CORRUPT when `signal` aborts. A cancelled stream may neither end nor fail, so a plain
+ * `for await` over it could wait for ever.
+ */
+async function* chunksOf(call: SaveCall, signal: AbortSignal): AsyncGenerator<CheckpointChunk__Output> {
+  const iterator = call.iterator({ destroyOnReturn: false });
+  const broken = new Promise<never>((_, reject) => {
+    const fail = (): void =>
+      reject(new OperatorError("CORRUPT", "The checkpoint stream broke off.", "It is not stored; send it again."));
+    if (signal.aborted) fail();
+    else signal.addEventListener("abort", fail, { once: true });
+  });
+  broken.catch(() => undefined); // unless it is raced below
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), broken]);
+      if (next.done) return;
+      yield next.value as CheckpointChunk__Output;
+    }
+  } finally {
+    void iterator.return?.(); // not awaited: behind a next() that never answers it would not answer either
+  }
+}

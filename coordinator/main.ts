@@ -1,0 +1,172 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Registry } from "prom-client";
+import { coordinatorProto } from "../proto/load.ts";
+import type { DeployConfig } from "../shared/deployConfig.ts";
+import type { OperatorError } from "../shared/errors.ts";
+import { startGrpcServer } from "../shared/grpcServer.ts";
+import { Lifecycle } from "../shared/lifecycle.ts";
+import { logger } from "../shared/log.ts";
+import { startMetricsServer } from "../shared/metricsServer.ts";
+import type { RunConfig } from "../shared/runConfig.ts";
+import { CheckpointStore } from "./checkpointStore.ts";
+import { CheckpointStreams } from "./checkpointStreams.ts";
+import { Membership } from "./membership.ts";
+import { coordinatorMetrics, observeRun } from "./metrics.ts";
+import { MetricsLog } from "./metricsLog.ts";
+import { openRun, type Resume } from "./runStore.ts";
+import { coordinatorHandlers } from "./service.ts";
+import { TensorboardLog } from "./tensorboard.ts";
+import { TrainingRun } from "./trainingRun.ts";
+import { Watchers } from "./watch.ts";
+
+export interface CoordinatorOptions {
+  readonly runDir: string;
+  readonly resume: Resume;
+  /** How this process stops; default: only with the run. */
+  readonly lifecycle?: Lifecycle;
+  /** Told once it serves. */
+  readonly onReady?: (serving: {
+    readonly address: string;
+    readonly metricsPort: number;
+    readonly runId: string;
+  }) => void;
+  /** Keep serving the ended run until the lifecycle stops, as where a supervisor would start an exited process again. */
+  readonly stay?: boolean;
+  /** How long an ended run is still served for members and watchers to learn of it. */
+  readonly lingerMs?: number;
+}
+
+/** How a coordinator's work ended; RUNNING or PAUSED: it was told to stop, the run was not. */
+export interface CoordinatorOutcome {
+  readonly state: "RUNNING" | "PAUSED" | "STOPPING" | "FINISHED" | "FAILED";
+  readonly failure: string;
+  readonly updates: number;
+  readonly agentSteps: number;
+  readonly weightsSha256: string;
+}
+
+/** Owns one run until it ends or the lifecycle stops. Throws OperatorErrors for what is wrong at the start. */
+export async function runCoordinator(
+  deploy: DeployConfig,
+  config: RunConfig | null,
+  options: CoordinatorOptions,
+): Promise<CoordinatorOutcome> {
+  const log = logger("coordinator");
+  const lifecycle = options.lifecycle ?? new Lifecycle(log);
+  try {
+    const lockLost = new AbortController();
+    const run = await assemble(deploy, config, options, lifecycle, (error) => lockLost.abort(error));
+    await untilDone(run, options, AbortSignal.any([lifecycle.stopping, lockLost.signal]), lifecycle);
+    if (lockLost.signal.aborted) throw lockLost.signal.reason as OperatorError;
+    const { last } = run.parts.metricsLog;
+    const { state, failure, weightsSha256 } = run.state;
+    return { state, failure, weightsSha256, updates: last?.update ?? 0, agentSteps: last?.agent_steps ?? 0 };
+  } finally {
+    await lifecycle.close();
+  }
+}
+
+/** From the disk up to the network; what is made is released in reverse order by the lifecycle. */
+async function assemble(
+  deploy: DeployConfig,
+  config: RunConfig | null,
+  options: CoordinatorOptions,
+  lifecycle: Lifecycle,
+  onLockLost: (error: OperatorError) => void,
+): Promise<TrainingRun> {
+  const log = logger("coordinator");
+  const registry = new Registry();
+  const metrics = coordinatorMetrics(registry);
+
+  const store = await openRun({ runDir: options.runDir, config, resume: options.resume, onLockLost });
+  lifecycle.onClose("run folder", store.close);
+  const checkpoints = await CheckpointStore.open(join(store.folder, "checkpoints"), deploy.checkpointsKept, log, {
+    onDamaged: () => metrics.checkpointsDamaged.inc(),
+  });
+  const metricsLog = await MetricsLog.open(store.folder, log);
+  lifecycle.onClose("metrics.jsonl", () => metricsLog.close());
+  const tensorboard = await TensorboardLog.open(store.folder, metricsLog);
+  lifecycle.onClose("TensorBoard events", () => tensorboard.close());
+
+  const members = new Membership({
+    state: store.state,
+    expireMs: Math.max(leastSilenceMs, deploy.heartbeatSeconds * 1000 * missedHeartbeats),
+    log,
+    onExpired: (role) => metrics.expired.inc({ role: role.toLowerCase() }),
+  });
+  const run = new TrainingRun({
+    store,
+    checkpoints,
+    metricsLog,
+    tensorboard,
+    members,
+    metrics,
+    nats: deploy.nats,
+    log,
+  });
+  const watchers = new Watchers(run);
+  observeRun(registry, run, () => watchers.open);
+
+  const handlers = coordinatorHandlers(run, new CheckpointStreams(run), watchers);
+  const server = await startGrpcServer({
+    what: "The coordinator",
+    listen: deploy.coordinatorListen,
+    name: "anchorage.v1.Coordinator",
+    service: coordinatorProto.Coordinator.service,
+    handlers,
+  });
+  lifecycle.onClose("gRPC server", server.close);
+  lifecycle.onClose("watchers", () => watchers.close());
+  const ready = (): string | null => (lifecycle.reason === null ? null : "stopping");
+  const port = deploy.coordinatorMetricsPort;
+  const metricsServer = await startMetricsServer({ host: deploy.metricsHost, port, registry, ready });
+  lifecycle.onClose("metrics server", metricsServer.close);
+  run.metricsPort = metricsServer.port;
+
+  const { runId } = store.run;
+  const { updates } = run.status();
+  log.info(
+    { runId, folder: store.folder, updates, address: server.address, metrics: metricsServer.port },
+    store.created ? "new run" : "run opened",
+  );
+  options.onReady?.({ address: server.address, metricsPort: metricsServer.port, runId });
+  return run;
+}
+
+/** Silence after which a member is forgotten, in heartbeats; never under 5 s: a busy machine is no dead one. */
+const missedHeartbeats = 5;
+const leastSilenceMs = 5_000;
+const lookEveryMs = 500;
+
+/** Until the run is over and everyone has heard of it, or `halt` aborts. */
+async function untilDone(
+  run: TrainingRun,
+  options: CoordinatorOptions,
+  halt: AbortSignal,
+  lifecycle: Lifecycle,
+): Promise<void> {
+  const { members } = run.parts;
+  let overSince: number | null = null;
+  while (!halt.aborted) {
+    members.expire();
+    if (run.over && overSince === null) {
+      overSince = performance.now();
+      run.emit("changed"); // a silent learner's end is no event of its own
+    }
+    const everyoneKnows = members.count("ACTOR") + members.count("LEARNER") === 0;
+    const lingered = overSince !== null && performance.now() - overSince > (options.lingerMs ?? 10_000);
+    if (overSince !== null && options.stay !== true && (everyoneKnows || lingered)) return;
+    await sleep(lookEveryMs, undefined, { signal: halt }).catch(() => undefined); // aborted: the loop ends
+  }
+  if (lifecycle.reason?.kind === "parent") await stopOrphans(run);
+}
+
+const orphanDrainMs = 15_000;
+
+/** `train` was killed: its learner and actors end, too; the learner's last checkpoint is still taken. */
+async function stopOrphans(run: TrainingRun): Promise<void> {
+  if (!run.over) await run.control("STOP");
+  const giveUp = performance.now() + orphanDrainMs;
+  for (; !run.over && performance.now() < giveUp; await sleep(lookEveryMs)) run.parts.members.expire();
+}

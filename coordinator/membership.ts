@@ -1,0 +1,187 @@
+import { randomUUID } from "node:crypto";
+import { performance } from "node:perf_hooks";
+import type { HeartbeatRequest__Output } from "../proto/gen/anchorage/v1/HeartbeatRequest.ts";
+import type { Member as MemberMessage } from "../proto/gen/anchorage/v1/Member.ts";
+import type { RegisterRequest__Output } from "../proto/gen/anchorage/v1/RegisterRequest.ts";
+import { OperatorError } from "../shared/errors.ts";
+import { type Fingerprint, fingerprintDifferences, parseFingerprint } from "../shared/fingerprint.ts";
+import type { Logger } from "../shared/log.ts";
+import type { RunState, RunStateFile } from "./runState.ts";
+
+export type MemberRole = "ACTOR" | "LEARNER";
+
+interface Member {
+  readonly id: string;
+  readonly role: MemberRole;
+  readonly host: string;
+  readonly pid: number;
+  readonly generation: number; // LEARNER: its own
+  seen: number; // performance.now()
+  statusJson: string;
+}
+
+const mostMembers = 10_000;
+const longestStatus = 16 * 1024;
+const mostDifferences = 100;
+
+export interface MembershipOptions {
+  readonly state: RunState;
+  readonly expireMs: number; // of silence
+  readonly log: Logger;
+  readonly onExpired: (role: MemberRole) => void;
+}
+
+/**
+ * Who works on the run. A member is known from register() until it says goodbye or is silent for `expireMs`. Each
+ * learner gets a generation of its own; only the newest one's word counts. The newest learner is known from the disk, so
+ * a restarted coordinator recognises it by its heartbeat and no generation is spent.
+ */
+export class Membership {
+  readonly #options: MembershipOptions;
+  readonly #members = new Map<string, Member>();
+  #learnerSeen = performance.now(); // or this coordinator's start: one from before it may be about to come back
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+  }
+
+  get generation(): number {
+    return this.#options.state.current.generation;
+  }
+  get learnerAddress(): string {
+    return this.#options.state.current.learner?.address ?? "";
+  }
+
+  count(role: MemberRole): number {
+    let n = 0;
+    for (const member of this.#members.values()) if (member.role === role) n++;
+    return n;
+  }
+
+  /** Throws CONFIG or CORRUPT for an impossible request, STORAGE if a learner's generation cannot be stored. */
+  async register(request: RegisterRequest__Output): Promise<{ memberId: string; generation: number }> {
+    const { role } = request;
+    if (role !== "ACTOR" && role !== "LEARNER")
+      throw new OperatorError("CONFIG", `role=${role} is none.`, "Register as ACTOR or LEARNER.");
+    if (role === "LEARNER" && !/^.+:\d+$/.test(request.learner_address))
+      throw new OperatorError(
+        "CONFIG",
+        `learner_address="${request.learner_address}" is no host:port.`,
+        "Set learnerAdvertise.",
+      );
+    if (this.#members.size >= mostMembers)
+      throw new OperatorError("CONFIG", `${mostMembers} members are registered already.`, "Start fewer actors.");
+    const fingerprint = parseFingerprint(request.fingerprint_json);
+    const memberId = `${role.toLowerCase()}-${randomUUID().slice(0, 8)}`;
+    await this.#recordFingerprint(role, fingerprint);
+    if (role === "LEARNER") await this.#takeOver(memberId, request);
+    const { host, pid } = request;
+    const { generation } = this;
+    this.#members.set(memberId, { id: memberId, role, host, pid, generation, seen: performance.now(), statusJson: "" });
+    this.#options.log.info({ memberId, host, pid, generation }, `${role.toLowerCase()} registered`);
+    return { memberId, generation };
+  }
+
+  /** false: register again. A learner of an older generation is told so by the newer one in the answer. */
+  async heartbeat(request: HeartbeatRequest__Output): Promise<boolean> {
+    const member = this.#members.get(request.member_id) ?? this.#recognise(request);
+    if (member === null || (member.role === "LEARNER" && member.generation !== this.generation)) {
+      this.#members.delete(request.member_id);
+      return false;
+    }
+    if (request.leaving) {
+      await this.#leave(member);
+      return true;
+    }
+    member.seen = performance.now();
+    if (member.role === "LEARNER") this.#learnerSeen = member.seen;
+    member.statusJson = request.status_json.length <= longestStatus ? request.status_json : "";
+    return true;
+  }
+
+  /** Forgets who has been silent for too long; called now and then. */
+  expire(): void {
+    const oldest = performance.now() - this.#options.expireMs;
+    for (const member of [...this.#members.values()].filter(({ seen }) => seen < oldest)) {
+      this.#members.delete(member.id);
+      this.#options.log.warn(
+        { memberId: member.id, host: member.host, pid: member.pid },
+        `${member.role.toLowerCase()} silent for ${this.#options.expireMs / 1000} s: forgotten`,
+      );
+      this.#options.onExpired(member.role);
+    }
+  }
+
+  /** Nobody is left who could store another checkpoint: the learner said goodbye, was silent for too long or never came. */
+  get learnerGone(): boolean {
+    const { state, expireMs } = this.#options;
+    return state.current.learner === null || performance.now() - this.#learnerSeen > expireMs;
+  }
+
+  list(): MemberMessage[] {
+    const now = performance.now();
+    return [...this.#members.values()].map(({ id, role, host, pid, seen, statusJson }) => {
+      return { member_id: id, role, host, pid, last_seen_seconds: (now - seen) / 1000, status_json: statusJson };
+    });
+  }
+
+  /** Why a message of that learner generation does not count; null: it does. */
+  refusal(generation: number): string | null {
+    if (generation === this.generation && generation > 0) return null;
+    return generation < this.generation
+      ? `generation ${generation} was superseded by learner generation ${this.generation}`
+      : `generation ${generation} was never given out (newest: ${this.generation}): register first`;
+  }
+
+  async #leave(member: Member): Promise<void> {
+    this.#members.delete(member.id);
+    this.#options.log.info({ memberId: member.id }, `${member.role.toLowerCase()} left`);
+    const isLearner = (now: Readonly<RunStateFile>): boolean => now.learner?.memberId === member.id;
+    if (isLearner(this.#options.state.current))
+      await this.#options.state.change((now) => (isLearner(now) ? { learner: null } : {}));
+  }
+
+  /** The new generation is on the disk before anyone hears of it: no two learners ever get the same one. */
+  async #takeOver(memberId: string, request: RegisterRequest__Output): Promise<void> {
+    const { host, pid, learner_address: address, metrics_port: metricsPort } = request;
+    const learner = { memberId, host, pid, address, metricsPort };
+    await this.#options.state.change((now) => ({ generation: now.generation + 1, learner }));
+    for (const [id, member] of this.#members) if (member.role === "LEARNER") this.#members.delete(id);
+    this.#learnerSeen = performance.now();
+  }
+
+  /** The run's newest learner, from before this coordinator was started or after a long silence. */
+  #recognise({ member_id, generation }: HeartbeatRequest__Output): Member | null {
+    const { learner } = this.#options.state.current;
+    if (learner === null || learner.memberId !== member_id || generation !== this.generation) return null;
+    const { host, pid } = learner;
+    const member: Member = { id: member_id, role: "LEARNER", host, pid, generation, seen: 0, statusJson: "" };
+    this.#members.set(member_id, member);
+    this.#options.log.info({ memberId: member_id, generation }, "learner recognised");
+    return member;
+  }
+
+  /** The first of each role stands for the run; another one works, but then the numbers have two makers. */
+  async #recordFingerprint(role: MemberRole, fingerprint: Fingerprint): Promise<void> {
+    const { state, log } = this.#options;
+    const first = state.current.fingerprints[role];
+    if (first !== null && newDifferences(role, fingerprint, state.current).length === 0) return;
+    await state.change((now) => {
+      const added = newDifferences(role, fingerprint, now);
+      if (added.length > 0) log.warn(`not reproducible any more: ${added.join("; ")}`);
+      const fingerprints = { ...now.fingerprints, [role]: now.fingerprints[role] ?? fingerprint };
+      return { fingerprints, differences: [...now.differences, ...added].slice(0, mostDifferences) };
+    });
+  }
+}
+
+/** What is other than in the first member of that role (or, for the build, of any role) and not yet on record. */
+function newDifferences(role: MemberRole, fingerprint: Fingerprint, now: Readonly<RunStateFile>): string[] {
+  const first = now.fingerprints[role];
+  const found =
+    first === null ? [] : fingerprintDifferences(first, fingerprint).map((line) => `${role.toLowerCase()} ${line}`);
+  const other = now.fingerprints[role === "ACTOR" ? "LEARNER" : "ACTOR"];
+  if (first === null && other !== null && other.build !== fingerprint.build)
+    found.push(`actor and learner build: ${fingerprint.build} against ${other.build}`);
+  return found.filter((line) => !now.differences.includes(line));
+}
