@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { packageVersion } from "../shared/build.ts";
 import { deployConfig, numberOrText } from "./deployFlags.ts";
 import { exitStatusOf } from "./role.ts";
+import type { CoordinatorFlags } from "./roles.ts";
 import type { RunConfigFlags } from "./runConfigFlags.ts";
 
 /**
@@ -81,9 +82,9 @@ runs(
   withRunConfig(withDeploy(program.command("coordinator").description("one coordinator: run config, membership, checkpoints, metrics")))
     .requiredOption("--run-dir <folder>", "where the run is kept")
     .option("--listen <host:port>", "gRPC address to listen on")
-    .option("--resume", "go on with the run in --run-dir")
+    .option("--resume [auto]", "go on with the run in --run-dir; auto: if there is one")
     .addOption(resolved("config")),
-  async (flags: RunConfigFlags & DeployFlags & { runDir: string; listen?: string; resume?: boolean; resolvedConfig?: string }) => {
+  async (flags: CoordinatorFlags & DeployFlags & { listen?: string }) => {
     const { coordinatorRole } = await import("./roles.ts");
     return coordinatorRole(flags, deployOf(flags, { coordinatorListen: flags.listen, runDir: flags.runDir }));
   },

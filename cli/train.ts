@@ -76,8 +76,8 @@ async function startAll(
   const address = `127.0.0.1:${await freePort()}`;
   const reach = ["--coordinator", address, "--nats", `127.0.0.1:${natsPort}`];
   const coordinator = new Supervised("coordinator", () => {
-    // After the first start there is a run in the folder, whatever it was before.
-    const resume = options.resume || coordinatorStarts++ > 0 ? ["--resume"] : [];
+    // One that was restarted goes on with what its predecessor left, if that came so far.
+    const resume = coordinatorStarts++ > 0 ? ["--resume", "auto"] : options.resume ? ["--resume"] : [];
     const config = ["--resolved-config", JSON.stringify(options.config)];
     return role("coordinator", [...reach, "--listen", address, "--run-dir", runDir, ...config, ...resume]);
   });

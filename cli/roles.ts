@@ -1,0 +1,41 @@
+import type { DeployConfig } from "../shared/deployConfig.ts";
+import { processLifecycle } from "../shared/lifecycle.ts";
+import { logger } from "../shared/log.ts";
+import { RunConfig } from "../shared/runConfig.ts";
+import { tellTrain } from "./role.ts";
+import { newRunConfig, resumedRunConfig, type RunConfigFlags } from "./runConfigFlags.ts";
+
+/** One process each, for `train` and for clusters. Each gives the exit status of its process. */
+
+export interface CoordinatorFlags extends RunConfigFlags {
+  readonly runDir: string;
+  /** auto: go on with the run if there is one, as a restarted process does. */
+  readonly resume?: true | "auto";
+  readonly resolvedConfig?: string; // from `train`
+}
+
+export async function coordinatorRole(flags: CoordinatorFlags, deploy: DeployConfig): Promise<number> {
+  const { runCoordinator } = await import("../coordinator/main.ts");
+  const outcome = await runCoordinator(deploy, coordinatorConfig(flags), {
+    runDir: flags.runDir,
+    resume: flags.resume ?? false,
+    lifecycle: processLifecycle(logger("coordinator")),
+    onReady: ({ address, metricsPort }) => tellTrain({ kind: "ready", address, metricsPort }),
+  });
+  return outcome.state === "FAILED" ? 1 : 0;
+}
+
+function coordinatorConfig(flags: CoordinatorFlags): RunConfig {
+  if (flags.resolvedConfig !== undefined) return RunConfig.parse(JSON.parse(flags.resolvedConfig));
+  return flags.resume === true ? resumedRunConfig(flags.runDir, flags) : newRunConfig(flags);
+}
+
+export async function learnerRole(deploy: DeployConfig): Promise<number> {
+  const { runLearner } = await import("../learner/main.ts");
+  return runLearner(deploy, { lifecycle: processLifecycle(logger("learner")) });
+}
+
+export async function actorRole(deploy: DeployConfig): Promise<number> {
+  const { runActor } = await import("../actor/main.ts");
+  return runActor(deploy, processLifecycle(logger("actor")));
+}
