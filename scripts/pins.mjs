@@ -6,11 +6,18 @@
 /** Wheels are chosen by these tags, never by the Python that happens to be installed. */
 export const wheelPython = "3.12";
 
-const any = (requirement, file, sha256) => ({ "linux-x64": { requirement, file, sha256 }, "linux-arm64": { requirement, file, sha256 } });
+const any = (requirement, file, sha256) => ({
+  "linux-x64": { requirement, file, sha256 },
+  "linux-arm64": { requirement, file, sha256 },
+});
 
 export const pins = {
   /** The source distribution: C++ sources and ROMs. Compiled here, because ALE is GPL-2 and is never redistributed by us. */
-  ale: any("ale-py==0.12.1", "ale_py-0.12.1.tar.gz", "c503d574c5983e1063b451201ccb779d935919c0f6bf116fb0f4f8aa4c86d249"),
+  ale: any(
+    "ale-py==0.12.1",
+    "ale_py-0.12.1.tar.gz",
+    "c503d574c5983e1063b451201ccb779d935919c0f6bf116fb0f4f8aa4c86d249",
+  ),
   /** 3.6.0 is EnvPool's version; another one differs by more than 1e-9 within 45 steps. */
   mujoco: {
     "linux-x64": {

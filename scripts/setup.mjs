@@ -56,7 +56,9 @@ async function setUpParts(settings) {
   const mujoco = settings.withMujoco ? setUpMujoco() : undefined;
   const models = settings.withMujoco ? setUpRobotModels() : undefined;
   const parts = {
-    tensorflow: both(npm, tensorflow, (library) => setUpBinding(settings.device, library).then(() => ({ device: settings.device, library }))),
+    tensorflow: both(npm, tensorflow, (library) =>
+      setUpBinding(settings.device, library).then(() => ({ device: settings.device, library })),
+    ),
     atariRoms: ale?.then((folder) => join(folder, "roms")),
     mujocoModels: models,
     natsServer: setUpNatsServer(settings),
@@ -99,7 +101,12 @@ function upToDate(stampNow) {
   if (!existsSync(stampFile) || !existsSync(pathsFile)) return false;
   if (JSON.parse(readFileSync(stampFile, "utf8")).stamp !== stampNow || !npmPackagesPresent()) return false;
   const { tensorflow, addons, ...rest } = JSON.parse(readFileSync(pathsFile, "utf8"));
-  const binding = join(projectRoot, "node_modules/@tensorflow", tensorflow.device === "gpu" ? "tfjs-node-gpu" : "tfjs-node", "lib/napi-v8/tfjs_binding.node");
+  const binding = join(
+    projectRoot,
+    "node_modules/@tensorflow",
+    tensorflow.device === "gpu" ? "tfjs-node-gpu" : "tfjs-node",
+    "lib/napi-v8/tfjs_binding.node",
+  );
   const made = [tensorflow.library, binding, ...Object.values(addons), ...Object.values(rest)];
   return made.every((path) => path === null || existsSync(path));
 }

@@ -14,7 +14,10 @@ const headerEndings = [".h", ".hpp", ".inl"];
 const addons = {
   atari: {
     folders: [engine, "native/src/atari"],
-    flags: ({ ale }) => ({ compile: [`-I${join(ale, "include")}`, `-I${join(ale, "include", "ale")}`], link: [join(ale, "lib", "libale.a"), "-lz", "-lpthread"] }),
+    flags: ({ ale }) => ({
+      compile: [`-I${join(ale, "include")}`, `-I${join(ale, "include", "ale")}`],
+      link: [join(ale, "lib", "libale.a"), "-lz", "-lpthread"],
+    }),
   },
   mujoco: {
     folders: [engine, "native/src/mujoco"],
@@ -40,17 +43,22 @@ export async function setUpAddon(name, found) {
     say(`${folders.at(-1)} holds no .cc file: the ${name} addon is left out`);
     return null;
   }
-  const below = async (endings) => (await Promise.all(folders.map((folder) => filesBelow(projectRoot, folder, endings)))).flat();
+  const below = async (endings) =>
+    (await Promise.all(folders.map((folder) => filesBelow(projectRoot, folder, endings)))).flat();
   const sources = await below([".cc"]);
   const headers = keyOf(await digestOf(projectRoot, await below(headerEndings)), headerVersions());
   const { compile, link } = flags(found);
   const all = [...ownFlags, ...compile];
   const sourcesDigest = await digestOf(projectRoot, sources);
-  const made = await part(`addon-${name}-${keyOf(headers, all, link, sourcesDigest, await compilerVersion())}`, (temporary) =>
-    step(`compile the ${name} addon`, async () => {
-      const objects = await Promise.all(sources.map((source) => compileObject({ cwd: projectRoot, source, flags: all, headers })));
-      await linkShared(objects, link, join(temporary, `${name}.node`));
-    }),
+  const made = await part(
+    `addon-${name}-${keyOf(headers, all, link, sourcesDigest, await compilerVersion())}`,
+    (temporary) =>
+      step(`compile the ${name} addon`, async () => {
+        const objects = await Promise.all(
+          sources.map((source) => compileObject({ cwd: projectRoot, source, flags: all, headers })),
+        );
+        await linkShared(objects, link, join(temporary, `${name}.node`));
+      }),
   );
   return intoBuild(join(made, `${name}.node`));
 }

@@ -26,7 +26,10 @@ export async function setUpAle() {
     await rename(join(source, "ale", "python", "roms"), join(folder, "roms"));
     for (const unused of ["python", "vector", "wasm"]) await rm(join(source, "ale", unused), { recursive: true });
     await step(`compile ALE ${versionOf(pin)} (a minute or two)`, () => compileLibrary(source, folder, key));
-    await cp(source, join(folder, "include"), { recursive: true, filter: (path) => !/\.(cpp|cxx|c|txt|in)$/.test(path) });
+    await cp(source, join(folder, "include"), {
+      recursive: true,
+      filter: (path) => !/\.(cpp|cxx|c|txt|in)$/.test(path),
+    });
     await rm(unpacked, { recursive: true });
     await forget(pin);
   });
@@ -34,9 +37,18 @@ export async function setUpAle() {
 
 async function writeVersionHeader(template, version, output) {
   const [major, minor, patch] = version.split(".");
-  const values = { VERSION: version, VERSION_MAJOR: major, VERSION_MINOR: minor, VERSION_PATCH: patch, VERSION_GIT_SHA: "pypi" };
+  const values = {
+    VERSION: version,
+    VERSION_MAJOR: major,
+    VERSION_MINOR: minor,
+    VERSION_PATCH: patch,
+    VERSION_GIT_SHA: "pypi",
+  };
   const text = await readFile(template, "utf8");
-  await writeFile(output, text.replace(/@ALE_(\w+)@/g, (_, name) => values[name]));
+  await writeFile(
+    output,
+    text.replace(/@ALE_(\w+)@/g, (_, name) => values[name]),
+  );
 }
 
 async function compileLibrary(cwd, folder, key) {
@@ -44,7 +56,12 @@ async function compileLibrary(cwd, folder, key) {
   let done = 0;
   const objects = await Promise.all(
     sources.map(async (source) => {
-      const object = await compileObject({ cwd, source, flags: ["-include", "cstdint", "-w", "-I.", "-Iale"], headers: key });
+      const object = await compileObject({
+        cwd,
+        source,
+        flags: ["-include", "cstdint", "-w", "-I.", "-Iale"],
+        headers: key,
+      });
       if (++done % 40 === 0) say(`compile ALE: ${done} of ${sources.length} files`);
       return object;
     }),

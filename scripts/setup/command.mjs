@@ -19,7 +19,9 @@ export function command(program, args, options = {}) {
     child.on("close", (status, signal) => {
       if (status === 0) return done(Buffer.concat(out).toString());
       const printed = Buffer.concat(all).toString().trim().split("\n").slice(-30).join("\n");
-      failed(new SetupError(`${[program, ...args].join(" ")}\nended with ${signal ?? `status ${status}`}:\n${printed}`));
+      failed(
+        new SetupError(`${[program, ...args].join(" ")}\nended with ${signal ?? `status ${status}`}:\n${printed}`),
+      );
     });
   });
 }

@@ -46,7 +46,9 @@ export async function compileObject({ cwd, source, flags, headers }) {
   const text = await readFile(join(cwd, source), "latin1");
   const object = join(cacheFolder(), "objects", `${keyOf(source, text, all, headers, await compilerVersion())}.o`);
   if (!existsSync(object))
-    await oneJob(() => whole(object, (temporary) => command(compiler(), [...all, "-c", source, "-o", temporary], { cwd })));
+    await oneJob(() =>
+      whole(object, (temporary) => command(compiler(), [...all, "-c", source, "-o", temporary], { cwd })),
+    );
   return object;
 }
 
@@ -66,6 +68,10 @@ export async function filesBelow(cwd, folder, endings) {
 /** One digest over names and contents of files, relative to `cwd`. */
 export async function digestOf(cwd, files) {
   const hash = createHash("sha256");
-  for (const file of files) hash.update(`${file}\0`).update(await readFile(join(cwd, file))).update("\0");
+  for (const file of files)
+    hash
+      .update(`${file}\0`)
+      .update(await readFile(join(cwd, file)))
+      .update("\0");
   return hash.digest("hex");
 }

@@ -14,10 +14,15 @@ export async function setUpNatsServer(settings) {
   if (settings.natsServer) {
     const file = resolve(settings.natsServer);
     if (!natsVersion(file))
-      throw new SetupError(`ANCHORAGE_NATS_SERVER is "${settings.natsServer}", which does not run as a NATS server. Correct or unset it.`);
+      throw new SetupError(
+        `ANCHORAGE_NATS_SERVER is "${settings.natsServer}", which does not run as a NATS server. Correct or unset it.`,
+      );
     return file;
   }
-  const onPath = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "nats-server")).find(existsSync);
+  const onPath = (process.env.PATH ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, "nats-server"))
+    .find(existsSync);
   const version = onPath && natsVersion(onPath);
   if (version && compare(version, oldestNatsServer) >= 0) return onPath;
   if (onPath) say(`${onPath} is ${version ?? "no working server"}, needed is ${oldestNatsServer}: using our own copy`);

@@ -10,7 +10,9 @@ export async function setUpNpmPackages() {
   if (npmPackagesPresent()) return;
   // `npm ci` empties node_modules first: right for a fresh clone, rude to what already runs from an older one
   const [verb, what] = existsSync(modules) ? ["install", "update"] : ["ci", "install"];
-  await step(`${what} npm packages`, () => command("npm", [verb, "--no-audit", "--no-fund", "--loglevel=error"], { cwd: projectRoot }));
+  await step(`${what} npm packages`, () =>
+    command("npm", [verb, "--no-audit", "--no-fund", "--loglevel=error"], { cwd: projectRoot }),
+  );
 }
 
 /** npm keeps a lockfile of what it installed inside node_modules: each version there must be the one we lock. */
@@ -21,6 +23,9 @@ export function npmPackagesPresent() {
   const installed = JSON.parse(readFileSync(installedFile, "utf8")).packages;
   return Object.entries(wanted).every(([path, entry]) => {
     const present = installed[path] && existsSync(join(projectRoot, path));
-    return path === "" || (present ? installed[path].version === entry.version : entry.optional === true || entry.peer === true);
+    return (
+      path === "" ||
+      (present ? installed[path].version === entry.version : entry.optional === true || entry.peer === true)
+    );
   });
 }

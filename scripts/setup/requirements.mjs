@@ -4,7 +4,8 @@ import { compiler } from "./compiler.mjs";
 import { platform } from "./places.mjs";
 import { SetupError } from "./setupError.mjs";
 
-const works = (program, args, input) => spawnSync(program, args, { input, stdio: ["pipe", "ignore", "ignore"] }).status === 0;
+const works = (program, args, input) =>
+  spawnSync(program, args, { input, stdio: ["pipe", "ignore", "ignore"] }).status === 0;
 
 /** The lowest Node version that the packages in use support. */
 const oldestNode = [20, 19];
@@ -13,7 +14,8 @@ const oldestNode = [20, 19];
 const tools = [
   {
     name: "a C++17 compiler (g++ 9 or newer)",
-    present: () => works(compiler(), ["-std=c++17", "-x", "c++", "-fsyntax-only", "-"], "#include <filesystem>\nint main() {}\n"),
+    present: () =>
+      works(compiler(), ["-std=c++17", "-x", "c++", "-fsyntax-only", "-"], "#include <filesystem>\nint main() {}\n"),
     apt: "g++",
     dnf: "gcc-c++",
   },
@@ -24,7 +26,12 @@ const tools = [
     apt: "python3",
     dnf: "python3",
   },
-  { name: "pip for python3", present: () => works(python(), ["-m", "pip", "--version"]), apt: "python3-pip", dnf: "python3-pip" },
+  {
+    name: "pip for python3",
+    present: () => works(python(), ["-m", "pip", "--version"]),
+    apt: "python3-pip",
+    dnf: "python3-pip",
+  },
   {
     name: "zlib headers (zlib.h)",
     only: (settings) => settings.withAtari,
@@ -45,9 +52,14 @@ export function checkRequirements(settings) {
   if (!["linux-x64", "linux-arm64"].includes(platform))
     throw new SetupError(`This machine is ${platform}. Anchorage runs on linux-x64 and linux-arm64.`);
   if (!nodeSupported())
-    throw new SetupError(`Node is ${process.version}, needed is ${oldestNode.join(".")} or newer. Install Node 20, 22 or 24.`);
+    throw new SetupError(
+      `Node is ${process.version}, needed is ${oldestNode.join(".")} or newer. Install Node 20, 22 or 24.`,
+    );
   const missing = missingTools(settings);
-  if (missing.length) throw new SetupError(`${missing.length} of the tools that set-up needs ${missing.length === 1 ? "is" : "are"} missing:\n${remedy(missing)}`);
+  if (missing.length)
+    throw new SetupError(
+      `${missing.length} of the tools that set-up needs ${missing.length === 1 ? "is" : "are"} missing:\n${remedy(missing)}`,
+    );
 }
 
 export function remedy(missing) {

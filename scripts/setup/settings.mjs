@@ -24,7 +24,9 @@ function chooseDevice(env) {
   if (!["", "cpu", "gpu"].includes(asked))
     throw new SetupError(`ANCHORAGE_DEVICE is "${asked}". Set it to cpu or gpu, or unset it to let set-up choose.`);
   if (asked === "gpu" && platform !== "linux-x64")
-    throw new SetupError(`ANCHORAGE_DEVICE is "gpu", but TensorFlow for GPUs exists for linux-x64, not ${platform}. Set it to cpu.`);
+    throw new SetupError(
+      `ANCHORAGE_DEVICE is "gpu", but TensorFlow for GPUs exists for linux-x64, not ${platform}. Set it to cpu.`,
+    );
   if (asked) return { device: asked, reason: `ANCHORAGE_DEVICE=${asked}` };
   const driver = ["/proc/driver/nvidia/version", "/dev/nvidiactl"].find(existsSync);
   if (driver && platform === "linux-x64") return { device: "gpu", reason: `NVIDIA driver found (${driver})` };

@@ -9,7 +9,13 @@ import { keyOf, platform, projectRoot } from "./places.mjs";
 import { step } from "./progress.mjs";
 
 const headers = ["c", "core/platform"].map((folder) => `tensorflow/include/tensorflow/${folder}/*.h`);
-const members = ["tensorflow/libtensorflow_cc.so.2", "tensorflow/libtensorflow_framework.so.2", ...headers, "tensorflow/include/xla/tsl/*.h", "tensorflow/include/tsl/*.h"];
+const members = [
+  "tensorflow/libtensorflow_cc.so.2",
+  "tensorflow/libtensorflow_framework.so.2",
+  ...headers,
+  "tensorflow/include/xla/tsl/*.h",
+  "tensorflow/include/tsl/*.h",
+];
 
 /**
  * TensorFlow's two libraries and its C headers. The wheel's layout is kept: its libraries look for CUDA in
@@ -20,7 +26,15 @@ export async function setUpTensorflow(device) {
   const wheels = device === "gpu" ? [pin, ...cudaPins] : [pin];
   const folder = await part(`tensorflow-${device}-${versionOf(pin)}-${keyOf(wheels, members)}`, (temporary) =>
     step(`TensorFlow ${versionOf(pin)} for ${device.toUpperCase()}${device === "gpu" ? " (3 GB)" : ""}`, async () => {
-      await Promise.all(wheels.map((wheel) => unpack(wheel, temporary, wheel === pin ? members : ["nvidia/*.so*", "nvidia/*/bin/*", "nvidia/*/nvvm/libdevice/*"])));
+      await Promise.all(
+        wheels.map((wheel) =>
+          unpack(
+            wheel,
+            temporary,
+            wheel === pin ? members : ["nvidia/*.so*", "nvidia/*/bin/*", "nvidia/*/nvvm/libdevice/*"],
+          ),
+        ),
+      );
       for (const wheel of wheels) await forget(wheel);
     }),
   );
@@ -40,13 +54,17 @@ export const tensorflowFlags = (library) => ({
 export async function setUpBinding(device, library) {
   const packages = join(projectRoot, "node_modules", "@tensorflow");
   const name = device === "gpu" ? "tfjs-node-gpu" : "tfjs-node";
-  const [sources, headers] = await Promise.all([".cc", ".h"].map((ending) => filesBelow(packages, join(name, "binding"), [ending])));
+  const [sources, headers] = await Promise.all(
+    [".cc", ".h"].map((ending) => filesBelow(packages, join(name, "binding"), [ending])),
+  );
   const digest = await digestOf(packages, [...sources, ...headers]);
   const { compile, link } = tensorflowFlags(library);
   const folder = await part(`tfjs-binding-${device}-${keyOf(digest, library)}`, (temporary) =>
     step("compile tfjs-node's binding", async () => {
       const flags = ["-w", "-DNAPI_VERSION=8", "-I../node-api-headers/include", `-I${name}`, "-I.", ...compile];
-      const objects = await Promise.all(sources.map((source) => compileObject({ cwd: packages, source, flags, headers: digest })));
+      const objects = await Promise.all(
+        sources.map((source) => compileObject({ cwd: packages, source, flags, headers: digest })),
+      );
       await linkShared(objects, link, join(temporary, "tfjs_binding.node"));
     }),
   );
