@@ -50,69 +50,58 @@ const biasGradient = (dh: Tensor): Tensor => nativeOp("BiasAddGrad", [dh], { dat
 const matMul = (a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor =>
   nativeOp("MatMul", [a, b], { transpose_a: transposeA, transpose_b: transposeB });
 
-/**
- * activation(x W + b): x [M, I], weight [I, O], bias [O] -> [M, O]. `wantsInputGradient: false` for observations, whose
- * gradient nobody needs.
- */
-export function dense(x: Tensor, weight: Tensor, bias: Tensor, activation: Activation, wantsInputGradient: boolean): Tensor {
-  return layer(
-    x,
-    weight,
-    bias,
-    activation,
-    wantsInputGradient,
-    () => matMul(x, weight, false, false),
-    (dh) => matMul(dh, weight, false, true),
-    (dh) => matMul(x, dh, true, false),
-  );
+/** What sets a kind of layer apart from the others: its product of input and weight, and that product's two gradients. */
+interface Product {
+  of(x: Tensor, weight: Tensor): Tensor;
+  inputGradient(x: Tensor, weight: Tensor, dh: Tensor): Tensor;
+  weightGradient(x: Tensor, weight: Tensor, dh: Tensor): Tensor;
+}
+
+const matrixProduct: Product = {
+  of: (x, weight) => matMul(x, weight, false, false),
+  inputGradient: (_x, weight, dh) => matMul(dh, weight, false, true),
+  weightGradient: (x, _weight, dh) => matMul(x, dh, true, false),
+};
+
+function convolutionProduct(stride: number): Product {
+  const shapeOf = (t: Tensor): Tensor => tensorflow().tensor1d(t.shape, "int32");
+  const attributes = { strides: [1, stride, stride, 1], padding: "VALID", data_format: "NHWC", dilations: [1, 1, 1, 1] };
+  return {
+    of: (x, weight) => nativeOp("Conv2D", [x, weight], attributes),
+    inputGradient: (x, weight, dh) => nativeOp("Conv2DBackpropInput", [shapeOf(x), weight, dh], attributes),
+    weightGradient: (x, weight, dh) => nativeOp("Conv2DBackpropFilter", [x, shapeOf(weight), dh], attributes),
+  };
+}
+
+export interface LayerInput {
+  readonly x: Tensor;
+  readonly isObservation: boolean; // nobody needs its gradient, so none is computed
+}
+
+/** activation(x W + b): x [M, I], weight [I, O], bias [O] -> [M, O]. */
+export function dense(input: LayerInput, weight: Tensor, bias: Tensor, activation: Activation): Tensor {
+  return layer(matrixProduct, input, weight, bias, activation);
 }
 
 /** activation(conv(x, W) + b), "valid": x [M, H, W, C], weight [K, K, C, F], bias [F] -> [M, H', W', F]. */
-export function convolution(
-  x: Tensor,
-  weight: Tensor,
-  bias: Tensor,
-  stride: number,
-  activation: Activation,
-  wantsInputGradient: boolean,
-): Tensor {
-  const tf = tensorflow();
-  const attributes = { strides: [1, stride, stride, 1], padding: "VALID", data_format: "NHWC", dilations: [1, 1, 1, 1] };
-  const shapeOf = (t: Tensor): Tensor => tf.tensor1d(t.shape, "int32");
-  return layer(
-    x,
-    weight,
-    bias,
-    activation,
-    wantsInputGradient,
-    () => nativeOp("Conv2D", [x, weight], attributes),
-    (dh) => nativeOp("Conv2DBackpropInput", [shapeOf(x), weight, dh], attributes),
-    (dh) => nativeOp("Conv2DBackpropFilter", [x, shapeOf(weight), dh], attributes),
-  );
+export function convolution(input: LayerInput, weight: Tensor, bias: Tensor, stride: number, activation: Activation): Tensor {
+  return layer(convolutionProduct(stride), input, weight, bias, activation);
 }
 
-function layer(
-  x: Tensor,
-  weight: Tensor,
-  bias: Tensor,
-  activation: Activation,
-  wantsInputGradient: boolean,
-  forward: () => Tensor,
-  inputGradient: (dh: Tensor) => Tensor,
-  weightGradient: (dh: Tensor) => Tensor,
-): Tensor {
+function layer(product: Product, input: LayerInput, weight: Tensor, bias: Tensor, activation: Activation): Tensor {
   const tf = tensorflow();
-  type Gradient = Parameters<typeof tf.customGrad>[0];
-  const compute: Gradient = (...args) => {
+  type Compute = Parameters<typeof tf.customGrad>[0];
+  const compute: Compute = (...args) => {
     const save = args.at(-1) as unknown as (tensors: Tensor[]) => void;
-    const value = activate(biasAdd(forward(), bias), activation);
-    save([value]);
+    const value = activate(biasAdd(product.of(input.x, weight), bias), activation);
+    save([input.x, weight, value]);
     const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
-      const dh = activationGradient(saved[0]!, dy, activation);
-      const ofParameters = [weightGradient(dh), biasGradient(dh)];
-      return wantsInputGradient ? [inputGradient(dh), ...ofParameters] : ofParameters;
+      const [x, w, y] = saved as [Tensor, Tensor, Tensor];
+      const dh = activationGradient(y, dy, activation);
+      const ofParameters = [product.weightGradient(x, w, dh), biasGradient(dh)];
+      return input.isObservation ? ofParameters : [product.inputGradient(x, w, dh), ...ofParameters];
     };
     return { value, gradFunc };
   };
-  return tf.customGrad(compute)(...(wantsInputGradient ? [x] : []), weight, bias);
+  return tf.customGrad(compute)(...(input.isObservation ? [] : [input.x]), weight, bias);
 }

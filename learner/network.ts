@@ -1,4 +1,4 @@
-import { convolution, dense } from "./layers.ts";
+import { convolution, dense, type LayerInput } from "./layers.ts";
 import type { Layer, NetworkSpec } from "./networkSpec.ts";
 import { type Tensor, tensorflow } from "./tensorflow.ts";
 
@@ -16,29 +16,27 @@ export function forward(
 ): { policy: Tensor; value: Tensor } {
   // x / 255 is folded into the first layer's weights: a pass over a few thousand weights instead of every pixel.
   const inputScale = network.input.frames ? 1 / 255 : 1;
-  const trunk = stack("trunk", network.trunk, parameters, { x: observations, scale: inputScale, isInput: true });
+  const trunk = stack("trunk", network.trunk, parameters, { x: observations, scale: inputScale, isObservation: true });
   const policy = stack("actor", network.actor, parameters, trunk).x;
   const value = stack("critic", network.critic, parameters, trunk).x;
   return { policy, value: tensorflow().reshape(value, [observations.shape[0]!]) };
 }
 
-interface Signal {
-  readonly x: Tensor;
+interface Signal extends LayerInput {
   readonly scale: number; // still to be multiplied into x
-  readonly isInput: boolean;
 }
 
 function stack(part: string, layers: readonly Layer[], parameters: ParameterTensors, signal: Signal): Signal {
   const tf = tensorflow();
-  return layers.reduce(({ x, scale, isInput }, layer, i): Signal => {
+  return layers.reduce(({ x, scale, isObservation }, layer, i): Signal => {
     const given = parameters[`${part}.${i}.weight`]!;
     const weight = scale === 1 ? given : tf.mul(given, scale);
     const bias = parameters[`${part}.${i}.bias`]!;
     const y =
       layer.kind === "conv"
-        ? convolution(x, weight, bias, layer.stride, layer.activation, !isInput)
-        : dense(flat(x), weight, bias, layer.activation, !isInput);
-    return { x: y, scale: 1, isInput: false };
+        ? convolution({ x, isObservation }, weight, bias, layer.stride, layer.activation)
+        : dense({ x: flat(x), isObservation }, weight, bias, layer.activation);
+    return { x: y, scale: 1, isObservation: false };
   }, signal);
 }
 

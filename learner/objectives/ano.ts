@@ -60,7 +60,8 @@ export const ano: Objective = {
   perSample(tf, excess, advantages, { epsPos, epsNeg }) {
     const k = tf.where(tf.greaterEqual(advantages, 0), tf.scalar(epsPos / Math.LN2), tf.scalar(-epsNeg / Math.LN2));
     const x = tf.sub(tf.div(excess, k), Math.LN2);
-    const shape = tf.sub(tf.mul(0.5, tf.logSigmoid(tf.mul(2, x))), tf.mul(2, tf.sigmoid(x)));
+    // logsigmoid(z) = -softplus(-z); tfjs's own logSigmoid reads a disposed tensor in its gradient
+    const shape = tf.sub(tf.mul(-0.5, tf.softplus(tf.mul(-2, x))), tf.mul(2, tf.sigmoid(x)));
     return tf.mul(advantages, tf.add(1, tf.mul(k, tf.sub(tf.mul(scale, shape), atOne))));
   },
   halfWidth: (tf, advantages, { epsPos, epsNeg }) =>
