@@ -12,7 +12,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { addonSources, setUpAddon } from "./setup/addons.mjs";
 import { setUpAle } from "./setup/ale.mjs";
 import { compilerVersion, digestOf, filesBelow } from "./setup/compiler.mjs";
@@ -21,7 +20,7 @@ import { setUpMujoco, setUpRobotModels } from "./setup/mujoco.mjs";
 import { setUpNatsServer } from "./setup/natsServer.mjs";
 import { npmPackagesPresent, setUpNpmPackages } from "./setup/npmPackages.mjs";
 import { removeLeftovers, whole } from "./setup/part.mjs";
-import { cacheFolder, keyOf, pathsFile, projectRoot, stampFile } from "./setup/places.mjs";
+import { cacheFolder, keyOf, pathsFile, projectRoot, stampFile, startedAs } from "./setup/places.mjs";
 import { sayTotal } from "./setup/progress.mjs";
 import { checkRequirements } from "./setup/requirements.mjs";
 import { readSettings } from "./setup/settings.mjs";
@@ -111,4 +110,4 @@ function upToDate(stampNow) {
   return made.every((path) => path === null || existsSync(path));
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) await setUp().catch(fail);
+if (startedAs(import.meta.url)) await setUp().catch(fail);

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,4 +19,9 @@ export function cacheFolder(env = process.env) {
 /** A short name for everything that decides what a part is. */
 export function keyOf(...inputs) {
   return createHash("sha256").update(JSON.stringify(inputs)).digest("hex").slice(0, 16);
+}
+
+/** True in the module that `node` was started with, by its import.meta.url. */
+export function startedAs(url) {
+  return process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(url);
 }
