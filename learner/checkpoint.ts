@@ -24,6 +24,7 @@ const Metadata = z.object({
   reproducible: z.boolean().describe("false once parts of different fingerprints worked on the run"),
   build: z.string(),
   updates: z.int().nonnegative().describe("done"),
+  weightsSha256: z.string().describe("of the newest policy's parameters"),
   agentSteps: z.int().nonnegative().describe("trained on"),
   episodes: z.int().nonnegative().describe("ended in all"),
   episodeWindow: z.array(z.tuple([z.number(), z.int()])).describe("[return, length] of the newest raw episodes"),
@@ -82,10 +83,15 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
     if (found !== digest) throw corrupt(`${name} has sha256 ${found}, expected ${digest}`);
     return tensor.data.slice(); // own memory: the file's bytes may go
   };
-  const policies = metadata.policies.map(({ version, digest }) => ({ version, digest, bytes: blob(`policy.${version}`, digest) }));
+  const policies = metadata.policies.map(({ version, digest }) => ({
+    version,
+    digest,
+    bytes: blob(`policy.${version}`, digest),
+  }));
   const starts = metadata.rounds.map((round, b): EnvBatchStart => {
     const digest = metadata.stateDigests[b];
-    if (digest === undefined || (digest === null) !== (round === 0)) throw corrupt(`EnvBatch ${b} is in round ${round} with state ${digest}`);
+    if (digest === undefined || (digest === null) !== (round === 0))
+      throw corrupt(`EnvBatch ${b} is in round ${round} with state ${digest}`);
     return { round, state: digest === null ? null : { bytes: blob(`env_batch.${b}`, digest), digest } };
   });
   return { metadata, trainer: { updates: metadata.updates, tensors: trainer }, policies, starts };
@@ -106,19 +112,28 @@ export interface ResumeTerms {
 export function checkResume(checkpoint: Checkpoint, terms: ResumeTerms): string[] {
   const { metadata } = checkpoint;
   if (metadata.runId !== terms.runId)
-    throw new OperatorError("MISMATCH", `The checkpoint is of run ${metadata.runId}, this is run ${terms.runId}.`, "Use the run's own folder.");
+    throw new OperatorError(
+      "MISMATCH",
+      `The checkpoint is of run ${metadata.runId}, this is run ${terms.runId}.`,
+      "Use the run's own folder.",
+    );
   const digest = configDigest(terms.config);
   if (metadata.configDigest !== digest) {
     const problem = `The checkpoint was made with config ${metadata.configDigest.slice(0, 12)}, this run has ${digest.slice(0, 12)}: ${differingFields(metadata.config, terms.config)}.`;
     throw new OperatorError("MISMATCH", problem, "Resume with the config that the run began with, or start a new run.");
   }
   const { envBatches } = runShape(terms.config);
-  if (checkpoint.starts.length !== envBatches) throw corrupt(`it has ${checkpoint.starts.length} EnvBatches, the run ${envBatches}`);
+  if (checkpoint.starts.length !== envBatches)
+    throw corrupt(`it has ${checkpoint.starts.length} EnvBatches, the run ${envBatches}`);
   if (checkpoint.policies.at(-1)?.version !== metadata.updates) throw corrupt(`policy ${metadata.updates} is missing`);
   const differences = fingerprintDifferences(metadata.fingerprint, terms.fingerprint);
   if (differences.length > 0 && !terms.acceptOtherFingerprint) {
     const problem = `The run began on another machine or build (checkpoint against here): ${differences.join("; ")}.`;
-    throw new OperatorError("MISMATCH", problem, "Resume where it began, or accept that it is not reproducible: --accept-other-machine.");
+    throw new OperatorError(
+      "MISMATCH",
+      problem,
+      "Resume where it began, or set otherFingerprint=accept in the deploy config (ANCHORAGE_OTHER_FINGERPRINT=accept): the run is then not reproducible.",
+    );
   }
   return differences;
 }
@@ -143,8 +158,13 @@ function parseMetadata(strings: Readonly<Record<string, string>>): CheckpointMet
 function differingFields(theirs: unknown, ours: RunConfig): string {
   const a = (theirs ?? {}) as Record<string, unknown>;
   const b = ours as Record<string, unknown>;
-  const fields = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]));
-  return fields.map((key) => `${key} ${JSON.stringify(a[key])} against ${JSON.stringify(b[key])}`).join(", ") || "the order of fields";
+  const fields = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(
+    (key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]),
+  );
+  return (
+    fields.map((key) => `${key} ${JSON.stringify(a[key])} against ${JSON.stringify(b[key])}`).join(", ") ||
+    "the order of fields"
+  );
 }
 
 function raw(bytes: Uint8Array): NamedTensor {
@@ -152,5 +172,10 @@ function raw(bytes: Uint8Array): NamedTensor {
 }
 
 function corrupt(what: string, options?: ErrorOptions): OperatorError {
-  return new OperatorError("CORRUPT", `The checkpoint is damaged: ${what}.`, "Resume from another checkpoint of this run.", options);
+  return new OperatorError(
+    "CORRUPT",
+    `The checkpoint is damaged: ${what}.`,
+    "Resume from another checkpoint of this run.",
+    options,
+  );
 }

@@ -9,6 +9,7 @@ export interface CollectionOptions {
   readonly leases: LeaseBook;
   readonly actorsWait: WaitClock;
   readonly envBatches: number;
+  readonly now: () => number; // milliseconds, monotonic
 }
 
 /** The same piece of work failing in this many actors' environments, one after the other, is the environment's fault. */
@@ -21,6 +22,9 @@ const failuresAllowed = 3;
 export class Collection {
   readonly #options: CollectionOptions;
   readonly #failures = new Map<number, number>(); // EnvBatch -> failures of its present work
+  #refused = 0;
+  #stale = 0;
+  #duplicates = 0;
   #wake: (() => void) | null = null;
   #failed: OperatorError | null = null;
 
@@ -47,20 +51,27 @@ export class Collection {
 
   /** An actor's answer to a lease, decoded and found well-formed. */
   offer(actor: LeaseActor, leaseId: number, rollout: Rollout, endStateDigest: string): Verdict {
-    const { leases, rounds } = this.#options;
+    const { leases, rounds, now } = this.#options;
+    const to = now();
+    const from = leases.grantedAt(leaseId) ?? to; // a late answer to a lease that is over
     leases.answered(actor, leaseId);
-    const verdict = rounds.offer(rollout, endStateDigest);
+    const verdict = rounds.offer(rollout, endStateDigest, { from, to });
     if (verdict.outcome === "taken" || (verdict.outcome === "stale" && verdict.advanced)) {
       leases.settled(rollout.key.envBatch, actor.id);
       this.#failures.delete(rollout.key.envBatch);
     }
-    if (verdict.outcome === "refused") leases.failedOn(rollout.key.envBatch, actor.id);
+    if (verdict.outcome === "refused") {
+      leases.failedOn(rollout.key.envBatch, actor.id);
+      this.#refused++;
+    } else if (verdict.outcome === "stale") this.#stale++;
+    else if (verdict.outcome === "duplicate") this.#duplicates++;
     this.#settle();
     return verdict;
   }
 
   /** An actor's answer that could not be read: its lease goes back, other actors are asked first. */
   unreadable(actor: LeaseActor, leaseId: number): void {
+    this.#refused++;
     const { leases } = this.#options;
     const envBatch = leases.envBatchOf(actor, leaseId);
     leases.answered(actor, leaseId);
@@ -84,6 +95,19 @@ export class Collection {
     this.#settle();
   }
 
+  /** For reports: what is out, and what did not count since the run's process began. */
+  counts(): Record<string, number> {
+    const { leases } = this.#options;
+    return {
+      actors: leases.actors,
+      leases_outstanding: leases.outstanding,
+      leases_expired: leases.expired,
+      rollouts_refused: this.#refused,
+      rollouts_stale: this.#stale,
+      rollouts_duplicate: this.#duplicates,
+    };
+  }
+
   expire(): number {
     const late = this.#options.leases.expire();
     this.#settle();
@@ -97,6 +121,11 @@ export class Collection {
   resume(): void {
     this.#options.leases.resume();
     this.#settle();
+  }
+
+  /** Seconds from the first lease of the whole next round to its last answer. */
+  collectSeconds(): number {
+    return this.#options.rounds.collectMs() / 1000;
   }
 
   /** The whole next round. Rejects with the signal's reason, or with ENVIRONMENT when no actor can collect it. */

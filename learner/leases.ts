@@ -24,6 +24,7 @@ interface Active {
   readonly id: number;
   readonly work: Work;
   readonly session: Session;
+  readonly granted: number;
   readonly deadline: number;
 }
 interface Session {
@@ -92,6 +93,11 @@ export class LeaseBook {
     return lease?.session.actor === actor ? lease.work.envBatch : null;
   }
 
+  /** When this lease was granted; null: it is over. */
+  grantedAt(leaseId: number): number | null {
+    return this.#active.get(leaseId)?.granted ?? null;
+  }
+
   /** No further leases for this actor; it keeps what it has. */
   retire(actor: LeaseActor): void {
     const session = this.#sessions.get(actor);
@@ -147,7 +153,8 @@ export class LeaseBook {
     const open = this.#options.work.openWork(new Set(this.#byEnvBatch.keys()));
     const rest = open.filter((work) => {
       const holder = this.#sessionOf(this.#holder.get(work.envBatch));
-      if (holder === undefined || free(holder) === 0 || this.#failed.get(work.envBatch) === holder.actor.id) return true;
+      if (holder === undefined || free(holder) === 0 || this.#failed.get(work.envBatch) === holder.actor.id)
+        return true;
       this.#grant(work, holder);
       return false;
     });
@@ -160,7 +167,8 @@ export class LeaseBook {
 
   #grant(work: Work, session: Session): void {
     const id = this.#nextId++;
-    const lease = { id, work, session, deadline: this.#options.now() + this.#options.leaseMs };
+    const granted = this.#options.now();
+    const lease = { id, work, session, granted, deadline: granted + this.#options.leaseMs };
     this.#active.set(id, lease);
     this.#byEnvBatch.set(work.envBatch, lease);
     session.active.add(id);

@@ -1,11 +1,11 @@
 import {
   DiscardPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
   jetstream,
   jetstreamManager,
-  JetStreamApiCodes,
-  JetStreamApiError,
   RetentionPolicy,
   StorageType,
 } from "@nats-io/jetstream";
@@ -26,7 +26,7 @@ import {
 export interface PublisherOptions {
   readonly servers: readonly string[]; // host:port
   readonly runId: string;
-  readonly generation: number;
+  readonly generation: () => number;
   readonly slots: number; // versions retained
   readonly log: Logger;
   /** A version is stored for the first time: from here on actors can have it. */
@@ -49,6 +49,8 @@ export class PolicyPublisher {
   readonly #retained = new Map<number, { snapshot: PolicySnapshot; since: number; stored: boolean }>();
   readonly #queue = new Set<number>();
   readonly #closed = new AbortController();
+  /** Of the newest version that was stored for the first time: from publish() to the last chunk's acknowledgement. */
+  lastBroadcastSeconds = 0;
   #wake: () => void = () => {};
   #connection: NatsConnection | null = null;
   #linkDown = new AbortController(); // aborts when the link breaks: what was in flight is lost
@@ -156,7 +158,8 @@ export class PolicyPublisher {
         void this.#watch(this.#connection);
         return this.#connection;
       } catch (error) {
-        if (backoff.attempts === 0) log.warn(`no NATS server at ${servers.join(", ")}, trying again: ${messageOf(error)}`);
+        if (backoff.attempts === 0)
+          log.warn(`no NATS server at ${servers.join(", ")}, trying again: ${messageOf(error)}`);
         await backoff.wait(this.#closed.signal).catch(() => undefined); // closing: the loop's condition ends it
       }
     return null;
@@ -183,11 +186,17 @@ export class PolicyPublisher {
     if (this.#streamReady) return;
     const { runId, log } = this.#options;
     const name = policyStream(runId);
-    const wanted = { subjects: [policySubjects(runId)], max_msgs_per_subject: 1, allow_direct: true, discard: DiscardPolicy.Old };
+    const wanted = {
+      subjects: [policySubjects(runId)],
+      max_msgs_per_subject: 1,
+      allow_direct: true,
+      discard: DiscardPolicy.Old,
+    };
     const manager: JetStreamManager = await jetstreamManager(nc, { timeout: ackTimeoutMs, checkAPI: false });
     try {
       const { config } = await manager.streams.info(name);
-      const same = config.subjects[0] === wanted.subjects[0] && config.max_msgs_per_subject === 1 && config.allow_direct;
+      const same =
+        config.subjects[0] === wanted.subjects[0] && config.max_msgs_per_subject === 1 && config.allow_direct;
       if (!same) await manager.streams.update(name, { ...config, ...wanted });
     } catch (error) {
       if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.StreamNotFound) throw error;
@@ -216,7 +225,8 @@ export class PolicyPublisher {
     if (this.#retained.get(version) !== entry) return;
     if (entry.stored) return this.#options.onRepublished?.(entry.snapshot);
     entry.stored = true;
-    this.#options.onPublished(entry.snapshot, (performance.now() - entry.since) / 1000);
+    this.lastBroadcastSeconds = (performance.now() - entry.since) / 1000;
+    this.#options.onPublished(entry.snapshot, this.lastBroadcastSeconds);
   }
 
   async #sendChunk(js: JetStreamClient, snapshot: PolicySnapshot, index: number): Promise<void> {
@@ -225,7 +235,7 @@ export class PolicyPublisher {
     const offset = index * chunkBytes;
     const about = headers();
     about.set(chunkHeader.version, String(version));
-    about.set(chunkHeader.generation, String(generation));
+    about.set(chunkHeader.generation, String(generation()));
     about.set(chunkHeader.digest, digest);
     about.set(chunkHeader.offset, String(offset));
     about.set(chunkHeader.total, String(bytes.length));

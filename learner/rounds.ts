@@ -30,12 +30,23 @@ export interface EnvBatchStart {
 export type Verdict =
   | { readonly outcome: "taken" }
   | { readonly outcome: "duplicate" }
-  | { readonly outcome: "stale"; readonly reason: "generation" | "round" | "policy" | "policy_lag"; readonly advanced: boolean }
+  | {
+      readonly outcome: "stale";
+      readonly reason: "generation" | "round" | "policy" | "policy_lag";
+      readonly advanced: boolean;
+    }
   | { readonly outcome: "refused"; readonly reason: string; readonly explanation: string };
+
+/** When its lease was granted and its answer taken; milliseconds. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
 
 /** A taken rollout, and the state it started from: kept until it is trained on, because a checkpoint needs it. */
 interface Piece {
   readonly start: EnvBatchStart;
+  readonly span: Span;
   readonly rollout: Rollout;
 }
 interface Track {
@@ -45,7 +56,7 @@ interface Track {
 
 export interface RoundsOptions {
   readonly runId: string;
-  readonly generation: number;
+  readonly generation: () => number; // raised if the coordinator has this learner register again
   readonly config: RunConfig;
   readonly updatesDone: number;
   readonly starts: readonly EnvBatchStart[] | null; // from a checkpoint; null: a fresh run
@@ -110,14 +121,17 @@ export class RoundAssembly {
       const { round, state } = this.#tracks[b]!.next;
       const version = this.#actingVersion(round);
       const digest = version === null ? undefined : this.#published.get(version);
-      if (version !== null && digest !== undefined) open.push({ envBatch: b, round, policy: { version, digest }, state });
+      if (version !== null && digest !== undefined)
+        open.push({ envBatch: b, round, policy: { version, digest }, state });
     }
     open.sort((a, b) => a.round - b.round || a.envBatch - b.envBatch);
-    return this.#options.config.policyLag === "async" ? open.slice(0, Math.max(0, this.#asyncCredit(leased.size))) : open;
+    return this.#options.config.policyLag === "async"
+      ? open.slice(0, Math.max(0, this.#asyncCredit(leased.size)))
+      : open;
   }
 
   /** Takes the first valid rollout for each (EnvBatch, round); everything else is judged by its key alone. */
-  offer(rollout: Rollout, endStateDigest: string): Verdict {
+  offer(rollout: Rollout, endStateDigest: string, span: Span = { from: 0, to: 0 }): Verdict {
     const wrong = this.#wrongKey(rollout);
     if (wrong !== null) return wrong;
     const track = this.#tracks[rollout.key.envBatch]!;
@@ -127,7 +141,7 @@ export class RoundAssembly {
     if (this.#options.config.policyLag === "async" && lag > this.#options.config.maxPolicyLag)
       return { outcome: "stale", reason: "policy_lag", advanced: true };
     // The state lives on in the track; the trainer does not need it, and may take the rollout's buffers away.
-    const piece = { start, rollout: { ...rollout, endState: new Uint8Array(0) } };
+    const piece = { start, span, rollout: { ...rollout, endState: new Uint8Array(0) } };
     track.untrained.push(piece);
     if (this.#options.config.policyLag === "async") this.#arrivals.push(piece);
     return { outcome: "taken" };
@@ -140,6 +154,12 @@ export class RoundAssembly {
     return pieces
       .map((piece) => piece.rollout)
       .sort((a, b) => a.key.envBatch - b.key.envBatch || a.key.round - b.key.round);
+  }
+
+  /** From the first lease of `round()` to its last answer, milliseconds. */
+  collectMs(): number {
+    const spans = (this.#roundPieces() ?? []).map((piece) => piece.span);
+    return Math.max(...spans.map(({ to }) => to)) - Math.min(...spans.map(({ from }) => from));
   }
 
   /** The update on `round()` is done. */
@@ -161,7 +181,9 @@ export class RoundAssembly {
     if (this.#options.config.policyLag === "async")
       return this.#arrivals.length >= this.#envBatches ? this.#arrivals.slice(0, this.#envBatches) : null;
     const pieces = this.#tracks.map((track) => track.untrained[0]);
-    return pieces.every((piece) => piece !== undefined && piece.start.round === this.#updatesDone) ? (pieces as Piece[]) : null;
+    return pieces.every((piece) => piece !== undefined && piece.start.round === this.#updatesDone)
+      ? (pieces as Piece[])
+      : null;
   }
 
   /** The version that collects `round` now; null: that round is not open. */
@@ -186,18 +208,23 @@ export class RoundAssembly {
 
   #wrongKey(rollout: Rollout): Verdict | null {
     const { key } = rollout;
-    const { runId, generation } = this.#options;
+    const { runId } = this.#options;
+    const generation = this.#options.generation();
     if (key.runId !== runId) return refused("run", `run id is ${key.runId}, this learner trains ${runId}`);
     if (key.generation < generation) return { outcome: "stale", reason: "generation", advanced: false };
-    if (key.generation > generation) return refused("generation", `generation is ${key.generation}, this learner's is ${generation}`);
+    if (key.generation > generation)
+      return refused("generation", `generation is ${key.generation}, this learner's is ${generation}`);
     const track = this.#tracks[key.envBatch];
     if (track === undefined) return refused("env_batch", `EnvBatch ${key.envBatch} of ${this.#envBatches}`);
     const { round } = track.next;
     if (key.round < round) {
       const untrainedFrom = track.untrained[0]?.start.round ?? round;
-      return key.round < untrainedFrom - 1 ? { outcome: "stale", reason: "round", advanced: false } : { outcome: "duplicate" };
+      return key.round < untrainedFrom - 1
+        ? { outcome: "stale", reason: "round", advanced: false }
+        : { outcome: "duplicate" };
     }
-    if (key.round > round) return refused("round", `EnvBatch ${key.envBatch} is in round ${round}, the rollout says ${key.round}`);
+    if (key.round > round)
+      return refused("round", `EnvBatch ${key.envBatch} is in round ${round}, the rollout says ${key.round}`);
     return this.#wrongPolicy(rollout);
   }
 
@@ -206,10 +233,17 @@ export class RoundAssembly {
     const digest = this.#published.get(key.policyVersion);
     const async = this.#options.config.policyLag === "async";
     if (version === null || (!async && key.policyVersion > version) || (async && key.policyVersion > this.#newest))
-      return refused("policy", `version ${key.policyVersion} does not act in round ${key.round}, ${version ?? "nothing yet"} does`);
-    if (digest === undefined || (!async && key.policyVersion < version)) return { outcome: "stale", reason: "policy", advanced: false };
+      return refused(
+        "policy",
+        `version ${key.policyVersion} does not act in round ${key.round}, ${version ?? "nothing yet"} does`,
+      );
+    if (digest === undefined || (!async && key.policyVersion < version))
+      return { outcome: "stale", reason: "policy", advanced: false };
     if (key.policyDigest !== digest)
-      return refused("policy_digest", `version ${key.policyVersion} has digest ${digest}, the rollout says ${key.policyDigest}`);
+      return refused(
+        "policy_digest",
+        `version ${key.policyVersion} has digest ${digest}, the rollout says ${key.policyDigest}`,
+      );
     return null;
   }
 }

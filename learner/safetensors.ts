@@ -63,7 +63,9 @@ export function decodeTensorFile(bytes: Uint8Array): TensorFile {
   for (const [name, { dtype, shape, data_offsets }] of ordered) {
     const [begin, end] = data_offsets;
     if (begin !== expected || end < begin || end > data.length)
-      throw corrupt(`tensor ${name} claims bytes ${begin}..${end}, expected from ${expected} up to ${data.length} at most`);
+      throw corrupt(
+        `tensor ${name} claims bytes ${begin}..${end}, expected from ${expected} up to ${data.length} at most`,
+      );
     checkSize(name, dtype, shape, end - begin);
     tensors[name] = { dtype, shape, data: data.subarray(begin, end) };
     expected = end;
@@ -95,7 +97,8 @@ function parsed<T>(schema: z.ZodType<T>, value: unknown, name: string): T {
 
 function checkSize(name: string, dtype: keyof typeof elementBytes, shape: readonly number[], bytes: number): void {
   const want = shape.reduce((product, extent) => product * extent, 1) * elementBytes[dtype];
-  if (bytes !== want) throw corrupt(`tensor ${name}, ${dtype} [${shape.join(", ")}], has ${bytes} bytes, expected ${want}`);
+  if (bytes !== want)
+    throw corrupt(`tensor ${name}, ${dtype} [${shape.join(", ")}], has ${bytes} bytes, expected ${want}`);
 }
 
 function checksumOf(

@@ -6,9 +6,16 @@ const port = z.int().min(0).max(65535);
 /** Where and how things run: changes no number of a run. Flags and ANCHORAGE_* variables override a file. */
 export const DeployConfig = z.strictObject({
   coordinator: z.string().default("127.0.0.1:7400").describe("host:port of the coordinator's gRPC"),
-  coordinatorListen: z.string().default("127.0.0.1:7400").describe("host:port where the coordinator listens; port 0: any"),
+  coordinatorListen: z
+    .string()
+    .default("127.0.0.1:7400")
+    .describe("host:port where the coordinator listens; port 0: any"),
   learnerListen: z.string().default("127.0.0.1:0").describe("host:port where the learner listens for actors"),
-  learnerAdvertise: z.string().nullable().default(null).describe("host:port under which actors reach the learner; null: as it listens"),
+  learnerAdvertise: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("host:port under which actors reach the learner; null: as it listens"),
   nats: z.string().default("127.0.0.1:4222").describe("host:port of the NATS server"),
   metricsHost: z.string().default("127.0.0.1").describe("where /metrics and /healthz listen"),
   coordinatorMetricsPort: port.default(0).describe("0: any free port"),
@@ -17,8 +24,20 @@ export const DeployConfig = z.strictObject({
   runDir: z.string().nullable().default(null).describe("the run's folder, on the coordinator's disk"),
   actorWorkers: z.int().positive().nullable().default(null).describe("rollout workers per actor; null: one per core"),
   learnerThreads: z.int().positive().default(1).describe("TensorFlow's intra-op threads; part of the fingerprint"),
-  onednn: z.enum(["auto", "on", "off"]).default("auto").describe("oneDNN kernels; auto: on for convolutions; part of the fingerprint"),
-  device: z.enum(["auto", "cpu", "gpu"]).default("auto").describe("where the learner computes; part of the fingerprint"),
+  onednn: z
+    .enum(["auto", "on", "off"])
+    .default("auto")
+    .describe("oneDNN kernels; auto: on for convolutions; part of the fingerprint"),
+  device: z
+    .enum(["auto", "cpu", "gpu"])
+    .default("auto")
+    .describe("where the learner computes; part of the fingerprint"),
+  otherFingerprint: z
+    .enum(["refuse", "accept"])
+    .default("refuse")
+    .describe(
+      "resuming on another kind of machine or build than the run began with; accepted, the run is not reproducible",
+    ),
   leaseSeconds: seconds.default(60).describe("a lease not answered by then goes to another actor"),
   heartbeatSeconds: seconds.default(2).describe("of every process to the coordinator"),
   checkpointEvery: z.int().positive().default(10).describe("updates between checkpoints"),

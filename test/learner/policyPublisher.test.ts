@@ -4,7 +4,13 @@ import { connect } from "@nats-io/transport-node";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { PolicyPublisher } from "../../learner/policyPublisher.ts";
 import { logger } from "../../shared/log.ts";
-import { chunkBytes, chunkHeader, type PolicySnapshot, policyStream, policySubject } from "../../shared/policySnapshot.ts";
+import {
+  chunkBytes,
+  chunkHeader,
+  type PolicySnapshot,
+  policyStream,
+  policySubject,
+} from "../../shared/policySnapshot.ts";
 import { NatsProcess } from "./natsProcess.ts";
 
 const runId = "run-7";
@@ -43,7 +49,7 @@ function makePublisher(slots: number): PolicyPublisher {
   const made = new PolicyPublisher({
     servers: [nats.address],
     runId,
-    generation: 4,
+    generation: () => 4,
     slots,
     log,
     onPublished: ({ version }) => happens(`stored ${version}`),
@@ -62,7 +68,9 @@ async function fetchPolicy(version: number, slots: number): Promise<Uint8Array> 
     const parts: Uint8Array[] = [];
     let total = Number.POSITIVE_INFINITY;
     for (let chunk = 0, offset = 0; offset < total; chunk++) {
-      const message = await direct.getMessage(policyStream(runId), { last_by_subj: policySubject(runId, version % slots, chunk) });
+      const message = await direct.getMessage(policyStream(runId), {
+        last_by_subj: policySubject(runId, version % slots, chunk),
+      });
       if (message === null) throw new Error(`chunk ${chunk} of version ${version} is missing`);
       const { header } = message;
       expect([header.get(chunkHeader.version), header.get(chunkHeader.generation)]).toEqual([String(version), "4"]);
@@ -159,7 +167,11 @@ it("corrects a stream that an older build made with other settings", async () =>
   await nats.start();
   const nc = await connect({ servers: nats.address });
   const { streams } = await jetstreamManager(nc);
-  await streams.add({ name: policyStream(runId), subjects: [`anchorage.${runId}.policy.*.*`], max_msgs_per_subject: 9 });
+  await streams.add({
+    name: policyStream(runId),
+    subjects: [`anchorage.${runId}.policy.*.*`],
+    max_msgs_per_subject: 9,
+  });
   publisher = makePublisher(2);
   publisher.publish(snapshot(0, 10));
   await happened("stored 0");

@@ -1,7 +1,7 @@
-import { encodeRollout, sha256Hex } from "../../shared/rolloutCodec.ts";
 import type { EnvironmentSpec } from "../../shared/environment.ts";
 import { resolveRunConfig } from "../../shared/presets.ts";
 import type { Rollout, RolloutKey } from "../../shared/rollout.ts";
+import { encodeRollout, sha256Hex } from "../../shared/rolloutCodec.ts";
 import type { RunConfig } from "../../shared/runConfig.ts";
 
 /** CartPole's outline: small enough that a round is a few kilobytes. */
@@ -28,7 +28,8 @@ export function smallRun(envBatches: number, rounds: number, policyLag: 0 | 1 | 
 }
 
 /** The state after EnvBatch `envBatch` has played `rounds` rollouts: says so. */
-export const stateBytes = (envBatch: number, rounds: number): Uint8Array => Buffer.from(`state of ${envBatch} after ${rounds}`);
+export const stateBytes = (envBatch: number, rounds: number): Uint8Array =>
+  Buffer.from(`state of ${envBatch} after ${rounds}`);
 
 /** A valid rollout whose numbers name its place: rewards are 100 * envBatch + round. One episode ends at step 1. */
 export function syntheticRollout(key: RolloutKey, actorId: string): Rollout {

@@ -1,0 +1,207 @@
+import { type ServerDuplexStream, status } from "@grpc/grpc-js";
+import type { ActorMessage__Output as ActorMessage } from "../proto/gen/anchorage/v1/ActorMessage.ts";
+import type { Hello__Output as Hello } from "../proto/gen/anchorage/v1/Hello.ts";
+import type { LearnerMessage } from "../proto/gen/anchorage/v1/LearnerMessage.ts";
+import type { ReturnLease__Output as ReturnLease } from "../proto/gen/anchorage/v1/ReturnLease.ts";
+import type { Rollout__Output as RolloutMessage } from "../proto/gen/anchorage/v1/Rollout.ts";
+import { messageOf, OperatorError } from "../shared/errors.ts";
+import type { Logger } from "../shared/log.ts";
+import type { Rollout } from "../shared/rollout.ts";
+import type { Admission } from "./admission.ts";
+import type { Collection } from "./collection.ts";
+import type { Lease, LeaseActor } from "./leases.ts";
+import type { LearnerMetrics } from "./metrics.ts";
+import type { Verdict } from "./rounds.ts";
+
+export type CollectStream = ServerDuplexStream<ActorMessage, LearnerMessage>;
+
+export interface IngestOptions {
+  readonly runId: string;
+  readonly generation: () => number;
+  readonly leaseMs: number;
+  readonly admission: Admission;
+  readonly collection: Collection;
+  /** Checks every field; throws what is wrong. Only called after the first hello, which brings the spec. */
+  readonly decode: (message: RolloutMessage) => Rollout;
+  readonly needPolicy: (version: number) => boolean;
+  readonly metrics: LearnerMetrics;
+  readonly log: Logger;
+}
+
+/** An actor that sends this many bad rollouts without a good one between them is sent away. */
+const badRolloutsAllowed = 3;
+
+interface Session extends LeaseActor {
+  readonly peer: string;
+  badInARow: number;
+}
+
+/**
+ * The Collect streams, one per actor: translates messages, counts, and tells the Collection. A stream's end, however it
+ * comes, gives the actor's leases back and says nothing about whether its work was finished.
+ */
+export class Ingest {
+  readonly #options: IngestOptions;
+  readonly #streams = new Map<CollectStream, Session | null>(); // null: no hello yet
+
+  constructor(options: IngestOptions) {
+    this.#options = options;
+  }
+
+  /** gRPC's handler of Learner.Collect. */
+  readonly collect = (stream: CollectStream): void => {
+    this.#streams.set(stream, null);
+    stream.on("data", (message: ActorMessage) => {
+      try {
+        this.#receive(stream, message);
+      } catch (error) {
+        this.#options.log.error({ err: error }, `a message of ${stream.getPeer()} could not be handled`);
+        this.#fail(stream, status.INTERNAL, messageOf(error));
+      }
+    });
+    for (const gone of ["end", "cancelled", "error", "close"]) stream.on(gone, () => this.#gone(stream, gone));
+  };
+
+  /** Nothing will be leased any more by this process; `finished`: nor by any other, the actors may exit. */
+  drain(reason: string, finished: boolean): void {
+    this.#options.collection.pause();
+    for (const stream of [...this.#streams.keys()]) {
+      stream.write({ drain: { reason, finished } });
+      this.#gone(stream, reason);
+      stream.end();
+    }
+  }
+
+  #receive(stream: CollectStream, message: ActorMessage): void {
+    const session = this.#streams.get(stream);
+    if (session === undefined) return; // it was ended; what was already on its way does not count
+    if (message.hello) {
+      if (session === null) return this.#hello(stream, message.hello);
+      return this.#fail(stream, status.INVALID_ARGUMENT, "hello came twice");
+    }
+    if (session === null)
+      return this.#fail(stream, status.INVALID_ARGUMENT, `the first message must be hello, not ${message.message}`);
+    if (message.rollout) this.#rollout(stream, session, message.rollout);
+    else if (message.return_lease) this.#returned(session, message.return_lease);
+    else if (message.need_policy) {
+      const version = message.need_policy.policy?.version ?? -1;
+      if (!this.#options.needPolicy(version))
+        this.#options.log.warn(`actor ${session.id} needs policy ${version}, which is not kept any more`);
+    } else this.#fail(stream, status.INVALID_ARGUMENT, "an empty message");
+  }
+
+  #hello(stream: CollectStream, hello: Hello): void {
+    const { admission, runId, generation, collection, metrics, log } = this.#options;
+    const refusal = admission.refusal(hello);
+    stream.write({ welcome: { run_id: runId, generation: generation(), refused: refusal?.explanation ?? "" } });
+    if (refusal !== null) {
+      metrics.actorsRefused.inc({ reason: refusal.reason });
+      log.warn(`refused actor ${hello.actor_id} at ${stream.getPeer()}: ${refusal.explanation}`);
+      this.#streams.delete(stream);
+      stream.end();
+      return;
+    }
+    const session: Session = {
+      id: hello.actor_id,
+      capacity: hello.capacity,
+      peer: stream.getPeer(),
+      badInARow: 0,
+      grant: (lease) => void stream.write({ lease: this.#leaseMessage(lease) }),
+      revoke: (leaseId, reason) => void stream.write({ revoke: { lease_id: leaseId, reason } }),
+    };
+    this.#streams.set(stream, session);
+    log.info(`actor ${session.id} joined from ${session.peer}, ${session.capacity} leases at once`);
+    collection.join(session);
+  }
+
+  #leaseMessage({ id, work, withState }: Lease) {
+    return {
+      lease_id: id,
+      generation: this.#options.generation(),
+      env_batch: work.envBatch,
+      round: work.round,
+      policy: { version: work.policy.version, digest: work.policy.digest },
+      state_digest: work.state?.digest ?? "",
+      state: withState && work.state !== null ? work.state.bytes : new Uint8Array(0),
+      expires_in_ms: Math.round(this.#options.leaseMs),
+    };
+  }
+
+  #rollout(stream: CollectStream, session: Session, message: RolloutMessage): void {
+    const { collection, decode } = this.#options;
+    let verdict: Verdict;
+    try {
+      verdict = collection.offer(session, message.lease_id, decode(message), message.end_state_digest);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      collection.unreadable(session, message.lease_id);
+      verdict = { outcome: "refused", reason: error.code.toLowerCase(), explanation: error.problem };
+    }
+    const outcome = this.#count(session, message, verdict);
+    stream.write({ taken: { lease_id: message.lease_id, outcome } });
+    if (session.badInARow < badRolloutsAllowed) return;
+    const why = `${session.badInARow} bad rollouts in a row, the last: ${outcome}`;
+    this.#options.admission.ban(session.id, why);
+    this.#options.metrics.actorsDropped.inc();
+    this.#options.log.error(`actor ${session.id} at ${session.peer} is sent away: ${why}`);
+    this.#fail(stream, status.FAILED_PRECONDITION, `actor ${session.id} is sent away: ${why}`);
+  }
+
+  #count(session: Session, message: RolloutMessage, verdict: Verdict): string {
+    const { metrics, log } = this.#options;
+    if (verdict.outcome === "refused") {
+      session.badInARow++;
+      metrics.rolloutsRefused.inc({ reason: verdict.reason });
+      log.warn(
+        `refused a rollout of actor ${session.id} (EnvBatch ${message.env_batch}, round ${message.round}): ${verdict.explanation}`,
+      );
+      return `refused: ${verdict.explanation}`;
+    }
+    if (verdict.outcome === "stale") metrics.rolloutsStale.inc({ reason: verdict.reason });
+    if (verdict.outcome === "duplicate") metrics.rolloutsDuplicate.inc();
+    if (verdict.outcome === "taken") {
+      session.badInARow = 0;
+      metrics.rolloutsTaken.inc();
+      const { environment_seconds: environment, inference_seconds: inference, total_seconds: total } = message;
+      metrics.rolloutSeconds.inc({ part: "environment" }, environment);
+      metrics.rolloutSeconds.inc({ part: "inference" }, inference);
+      metrics.rolloutSeconds.inc({ part: "other" }, Math.max(0, total - environment - inference));
+    }
+    return verdict.outcome;
+  }
+
+  #returned(session: Session, { lease_id, reason, need_state }: ReturnLease): void {
+    const { collection, metrics, log } = this.#options;
+    const kind = need_state ? "need_state" : (/^[a-z_]+/.exec(reason)?.[0] ?? "other");
+    metrics.leasesReturned.inc({ reason: knownReasons.has(kind) ? kind : "other" });
+    if (kind === "draining") collection.retire(session);
+    const failed = kind === "environment_failed";
+    if (failed) log.warn(`actor ${session.id} could not do lease ${lease_id}: ${reason}`);
+    collection.returned(session, lease_id, reason, need_state, failed);
+  }
+
+  #fail(stream: CollectStream, code: status, details: string): void {
+    this.#gone(stream, details);
+    stream.emit("error", { code, details });
+  }
+
+  #gone(stream: CollectStream, how: string): void {
+    const session = this.#streams.get(stream);
+    this.#streams.delete(stream);
+    if (!session) return;
+    const returned = this.#options.collection.leave(session);
+    this.#options.log.info(`actor ${session.id} left (${how}), ${returned} leases went back`);
+    // A half-closed stream (the client ended its side) must be ended on ours, too, or it lingers.
+    if (how === "end") stream.end();
+  }
+}
+
+/** Labels of leases_returned_total; an actor's free text must not become one. */
+const knownReasons = new Set([
+  "need_state",
+  "draining",
+  "environment_failed",
+  "policy_unavailable",
+  "revoked",
+  "lease_revoked",
+]);

@@ -1,0 +1,187 @@
+import { Registry } from "prom-client";
+import type { RunState__Output as RunState } from "../proto/gen/anchorage/v1/RunState.ts";
+import { buildId } from "../shared/build.ts";
+import { CoordinatorClient } from "../shared/coordinatorClient.ts";
+import type { DeployConfig } from "../shared/deployConfig.ts";
+import { messageOf, OperatorError } from "../shared/errors.ts";
+import type { Fingerprint } from "../shared/fingerprint.ts";
+import { type Lifecycle, processLifecycle } from "../shared/lifecycle.ts";
+import { type Logger, logger } from "../shared/log.ts";
+import { startMetricsServer } from "../shared/metricsServer.ts";
+import { configDigest, RunConfig } from "../shared/runConfig.ts";
+import { RunMember } from "../shared/runMember.ts";
+import { learnerFingerprint } from "./learnerFingerprint.ts";
+import { type LearnerMetrics, learnerMetrics } from "./metrics.ts";
+import { restore } from "./restore.ts";
+import type { LearnerStatus, RunContext } from "./runContext.ts";
+import { advertisedAddress, type LearnerServer, listenForActors } from "./server.ts";
+import type { Trainer, TrainerSettings } from "./trainer.ts";
+import { trainRun } from "./trainRun.ts";
+
+export interface RunLearnerOptions {
+  /** Default: that of this process. */
+  readonly lifecycle?: Lifecycle;
+  /** Default: TensorFlow in a worker thread. */
+  readonly makeTrainer?: (settings: TrainerSettings) => Trainer;
+  /** Default: of this machine and its TensorFlow. */
+  readonly fingerprint?: (config: RunConfig) => Fingerprint;
+}
+
+/**
+ * The learner process: registers with the coordinator, restores the newest checkpoint if there is one, lets actors in and
+ * trains. Resolves with 0 when the run is finished, or stopped with its checkpoint stored. Rejects with an OperatorError
+ * otherwise; if another learner took the run over, nothing is saved.
+ */
+export async function runLearner(deploy: DeployConfig, options: RunLearnerOptions = {}): Promise<number> {
+  const log = logger("learner");
+  const lifecycle = options.lifecycle ?? processLifecycle(log);
+  const registry = new Registry();
+  const metrics = learnerMetrics(registry);
+  const status: LearnerStatus = { ready: "not registered with the coordinator yet", describe: () => ({}) };
+  try {
+    const server = await listenForActors(deploy.learnerListen);
+    lifecycle.onClose("gRPC server", server.grpc.close);
+    const address = advertisedAddress(deploy.learnerAdvertise, server.grpc.address);
+    const http = { host: deploy.metricsHost, port: deploy.learnerMetricsPort, registry, ready: () => status.ready };
+    const metricsServer = await startMetricsServer(http);
+    lifecycle.onClose("metrics server", () => metricsServer.close());
+    const client = new CoordinatorClient(deploy.coordinator, log);
+    lifecycle.onClose("coordinator client", () => client.close());
+    log.info(`actors: ${address}, metrics: http://${metricsServer.host}:${metricsServer.port}/metrics`);
+
+    const { config, nats } = await runOf(client, lifecycle.stopping);
+    const fingerprint = (options.fingerprint ?? ((of) => learnerFingerprint(deploy, of)))(config);
+    const member = await RunMember.join(
+      client,
+      {
+        role: "LEARNER",
+        fingerprint,
+        learnerAddress: address,
+        metricsPort: metricsServer.port,
+        heartbeatSeconds: deploy.heartbeatSeconds,
+        status: () => status.describe(),
+        log,
+      },
+      lifecycle.stopping,
+    );
+    lifecycle.onClose("membership", () => member.stop());
+    const context = { deploy, config, fingerprint, nats, client, member, server, metrics, log, lifecycle, status };
+    return await asMember(context, options);
+  } catch (error) {
+    if (lifecycle.stopping.aborted && isAbort(error, lifecycle)) return 0; // stopped before there was anything to save
+    throw error;
+  } finally {
+    await lifecycle.close();
+  }
+}
+
+interface MemberContext {
+  readonly deploy: DeployConfig;
+  readonly config: RunConfig;
+  readonly fingerprint: Fingerprint;
+  readonly nats: string;
+  readonly client: CoordinatorClient;
+  readonly member: RunMember;
+  readonly server: LearnerServer;
+  readonly metrics: LearnerMetrics;
+  readonly log: Logger;
+  readonly lifecycle: Lifecycle;
+  readonly status: LearnerStatus;
+}
+
+async function runOf(client: CoordinatorClient, signal: AbortSignal): Promise<{ config: RunConfig; nats: string }> {
+  const run = await client.getRun({ signal, patienceMs: Number.POSITIVE_INFINITY });
+  const parsed = RunConfig.safeParse(JSON.parse(run.config_json));
+  const digest = parsed.success ? configDigest(parsed.data) : "";
+  if (parsed.success && digest === run.config_digest) return { config: parsed.data, nats: run.nats };
+  const why = parsed.success
+    ? `this build gives it digest ${digest}, the coordinator ${run.config_digest}`
+    : parsed.error.message;
+  throw new OperatorError(
+    "MISMATCH",
+    `The config of run ${run.run_id} is not readable here: ${why}.`,
+    "Run the same build in every process.",
+  );
+}
+
+/** From the registration to the end of the run, whichever end that is. */
+async function asMember(context: MemberContext, options: RunLearnerOptions): Promise<number> {
+  const { deploy, config, fingerprint, client, member, lifecycle, log } = context;
+  const run = member.registration.run!;
+  log.info(`learner of run ${run.run_id}, generation ${member.generation}`);
+  if (isOver(run.state)) {
+    log.info(`the run is ${run.state.toLowerCase()} already: nothing to do`);
+    return 0;
+  }
+  const superseded = new AbortController();
+  const lost = new Promise<never>((_, reject) => {
+    member.once("lost", (error) => {
+      superseded.abort(error);
+      reject(error);
+    });
+  });
+  lost.catch(() => undefined); // raced below; it may come when nobody races any more
+  const terms = {
+    runId: run.run_id,
+    config,
+    fingerprint,
+    acceptOtherFingerprint: deploy.otherFingerprint === "accept",
+  };
+  const restored = await restore(client, run.newest_checkpoint, terms, lifecycle.stopping, log);
+  const stop = stopSignal(context);
+  const makeTrainer = options.makeTrainer ?? (await tensorflowTrainer());
+  const runContext: RunContext = {
+    ...context,
+    runId: run.run_id,
+    build: buildId(),
+    restored,
+    stop,
+    superseded: superseded.signal,
+    makeTrainer,
+  };
+  const training = trainRun(runContext);
+  training.catch(() => undefined); // if `lost` wins the race, what becomes of it does not matter
+  member.start();
+  try {
+    return await Promise.race([training, lost]);
+  } catch (error) {
+    await reportFailure(context, error);
+    throw error;
+  }
+}
+
+/** Aborts when this learner is to save and end: asked by the process's signals or through the coordinator. */
+function stopSignal({ member, lifecycle }: MemberContext): AbortSignal {
+  const asked = new AbortController();
+  member.on("state", (state) => {
+    if (state === "STOPPING" || isOver(state)) asked.abort(new Error(`the run is ${state.toLowerCase()}`));
+  });
+  if (member.state === "STOPPING") asked.abort(new Error("the run is stopping"));
+  return AbortSignal.any([asked.signal, lifecycle.stopping]);
+}
+
+function isOver(state: RunState): boolean {
+  return state === "FINISHED" || state === "FAILED";
+}
+
+/** TensorFlow is loaded only by a process that trains. */
+async function tensorflowTrainer(): Promise<(settings: TrainerSettings) => Trainer> {
+  const file: string = "./trainerThread.ts";
+  const { TrainerThread } = (await import(file)) as { TrainerThread: new (settings: TrainerSettings) => Trainer };
+  return (settings) => new TrainerThread(settings);
+}
+
+/** Failures that come back however often the learner is started again: the run is over, and its members should know. */
+const final = new Set(["CONFIG", "ENVIRONMENT", "NUMERIC", "SHAPE"]);
+
+async function reportFailure({ client, member, log }: MemberContext, error: unknown): Promise<void> {
+  if (!(error instanceof OperatorError) || !final.has(error.code)) return;
+  const report = { generation: member.generation, update: 0, metrics: {}, failure: error.message };
+  await client
+    .reportUpdate(report, { patienceMs: 5_000 })
+    .catch((reason: unknown) => log.error(`the failure could not be reported: ${messageOf(reason)}`));
+}
+
+function isAbort(error: unknown, { stopping }: Lifecycle): boolean {
+  return error === stopping.reason || (error instanceof Error && error.name === "AbortError");
+}

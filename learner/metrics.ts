@@ -1,0 +1,158 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+
+const seconds = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100];
+
+/** Every metric of the learner process, declared once; docs/metrics.md says the same at more length. */
+export function learnerMetrics(registry: Registry) {
+  return { ...progressMetrics(registry), ...collectionMetrics(registry), ...storageMetrics(registry) };
+}
+export type LearnerMetrics = ReturnType<typeof learnerMetrics>;
+
+function declare(registry: Registry) {
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Counter<L>({ name: `anchorage_learner_${name}`, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
+    new Gauge<L>({ name: `anchorage_learner_${name}`, help, labelNames, registers });
+  const histogram = (name: string, help: string) =>
+    new Histogram({ name: `anchorage_learner_${name}`, help, buckets: seconds, registers });
+  return { counter, gauge, histogram };
+}
+
+/** How far the run is, what learning looks like, and who waits for whom. */
+function progressMetrics(registry: Registry) {
+  const { counter, gauge, histogram } = declare(registry);
+  return {
+    updates: gauge("updates", "Updates done, counted over resumes. Not rising: see the two wait counters."),
+    agentSteps: gauge("agent_steps", "Agent steps trained on, counted over resumes. Atari frames are 4 times as many."),
+    episodes: gauge(
+      "episodes",
+      "Raw episodes ended in trained rollouts. Not rising: episodes are longer than the run so far.",
+    ),
+    meanReturn: gauge(
+      "mean_return",
+      "Mean raw return of the last 100 episodes; NaN: none ended yet. Falling for long: learning diverges.",
+    ),
+    meanLength: gauge("mean_episode_length", "Mean length of the last 100 episodes, agent steps; NaN: none ended yet."),
+    training: gauge(
+      "training",
+      "Of the newest update, by name (policy_loss, approx_kl, ...): see docs/metrics.md for each.",
+      ["name"],
+    ),
+
+    learnerWait: counter(
+      "wait_seconds_total",
+      "Seconds that the trainer had no whole round. Rising faster than actors_wait: the actors are the bottleneck, add actors.",
+    ),
+    actorsWait: counter(
+      "actors_wait_seconds_total",
+      "Seconds that the actors' useful credit had no lease, weighted by its share. Rising faster than wait_seconds: the learner is the bottleneck.",
+    ),
+    updateSeconds: histogram(
+      "update_seconds",
+      "Wall time of one update in TensorFlow. Growing: the machine is shared or throttled.",
+    ),
+    collectSeconds: histogram(
+      "collect_seconds",
+      "From a round's first lease to its last answer. Far above an actor's own rollout time: too few workers.",
+    ),
+    broadcastSeconds: histogram(
+      "broadcast_seconds",
+      "From a policy's making until NATS has stored it. Over 0.1 s a MB: NATS or its disk is slow.",
+    ),
+
+    policyVersion: gauge(
+      "policy_version",
+      "Newest version that NATS has stored. Behind anchorage_learner_updates: NATS is away or slow.",
+    ),
+    policyLag: gauge(
+      "policy_lag",
+      "Mean of update minus acting version over the newest round. Above the run's policyLag: only with async.",
+    ),
+    natsConnected: gauge("nats_connected", "1: linked to NATS. 0: new policies wait in memory, and collection stops."),
+    policiesRepublished: counter(
+      "policies_republished_total",
+      "Versions stored again. Rising steadily: NATS restarts or loses storage.",
+    ),
+  };
+}
+
+/** Actors, leases and rollouts. */
+function collectionMetrics(registry: Registry) {
+  const { counter, gauge } = declare(registry);
+  return {
+    actors: gauge("actors", "Actors connected. 0: nothing is collected."),
+    leases: gauge(
+      "leases",
+      "Leases outstanding. 0 with actors connected: paused, or the trainer is working (policy lag 0).",
+    ),
+    capacity: gauge(
+      "capacity",
+      "Leases that the actors want at once. Above a round's EnvBatches: the rest stays idle.",
+    ),
+    leasesExpired: counter(
+      "leases_expired_total",
+      "Leases taken away unanswered. Rising: stuck or overloaded actors, or leaseSeconds is too short.",
+    ),
+    leasesReturned: counter(
+      "leases_returned_total",
+      "Leases given back, by reason. environment_failed rising: the environment throws.",
+      ["reason"],
+    ),
+    actorsRefused: counter(
+      "actors_refused_total",
+      "Actors not let in, by reason (run, config, build, ...). Above 0: an actor was started wrongly.",
+      ["reason"],
+    ),
+    actorsDropped: counter(
+      "actors_dropped_total",
+      "Actors sent away for bad rollouts. Above 0: a machine with faulty memory, or a wrong build.",
+    ),
+    rolloutsTaken: counter("rollouts_taken_total", "Rollouts that are or will be trained on."),
+    rolloutsDuplicate: counter(
+      "rollouts_duplicate_total",
+      "Rollouts whose work another answer had done. Rising: leases expire too early.",
+    ),
+    rolloutsStale: counter(
+      "rollouts_stale_total",
+      "Rollouts too old to train on, by reason. Rising policy_lag: actors get policies too late.",
+      ["reason"],
+    ),
+    rolloutsRefused: counter(
+      "rollouts_refused_total",
+      "Rollouts found wrong, by reason, and collected again. Above 0: a broken or foreign actor.",
+      ["reason"],
+    ),
+    rolloutSeconds: counter(
+      "rollout_seconds_total",
+      "The actors' worker seconds, by part (environment, inference, other): what collection costs.",
+      ["part"],
+    ),
+  };
+}
+
+/** What goes to the coordinator. */
+function storageMetrics(registry: Registry) {
+  const { counter, gauge } = declare(registry);
+  return {
+    checkpointsStored: counter("checkpoints_stored_total", "Checkpoints that the coordinator has on its disk."),
+    checkpointsFailed: counter(
+      "checkpoints_failed_total",
+      "Attempts that did not store one. Rising: the coordinator is away, or its disk is full.",
+    ),
+    checkpointBytes: gauge("checkpoint_bytes", "Size of the newest checkpoint."),
+    checkpointWaiting: gauge(
+      "checkpoint_waiting",
+      "1: the newest checkpoint is not stored yet. For long: a crash now would lose the updates since.",
+    ),
+    reportsWaiting: gauge("reports_waiting", "Update reports not delivered yet. Rising: the coordinator is away."),
+    reportsDropped: counter(
+      "reports_dropped_total",
+      "Update reports given up because too many waited: gaps in the run's metrics file.",
+    ),
+    reproducible: gauge(
+      "reproducible",
+      "0: parts of different fingerprints worked on the run; the same config need not give the same weights.",
+    ),
+  };
+}

@@ -1,0 +1,38 @@
+import type { CoordinatorClient } from "../shared/coordinatorClient.ts";
+import type { DeployConfig } from "../shared/deployConfig.ts";
+import type { Fingerprint } from "../shared/fingerprint.ts";
+import type { Lifecycle } from "../shared/lifecycle.ts";
+import type { Logger } from "../shared/log.ts";
+import type { RunConfig } from "../shared/runConfig.ts";
+import type { RunMember } from "../shared/runMember.ts";
+import type { LearnerMetrics } from "./metrics.ts";
+import type { Restored } from "./restore.ts";
+import type { LearnerServer } from "./server.ts";
+import type { Trainer, TrainerSettings } from "./trainer.ts";
+
+/** What /readyz and the heartbeats say. */
+export interface LearnerStatus {
+  ready: string | null; // null: ready; else why not
+  describe: () => object;
+}
+
+/** What a registered learner has in hand. */
+export interface RunContext {
+  readonly deploy: DeployConfig;
+  readonly config: RunConfig;
+  readonly runId: string;
+  readonly build: string;
+  readonly fingerprint: Fingerprint;
+  readonly nats: string; // host:port, as the coordinator says; empty: as the deploy config says
+  readonly client: CoordinatorClient;
+  readonly member: RunMember;
+  readonly server: LearnerServer;
+  readonly restored: Restored | null;
+  readonly stop: AbortSignal; // save, then end
+  readonly superseded: AbortSignal; // end without saving anything; the reason says why
+  readonly makeTrainer: (settings: TrainerSettings) => Trainer;
+  readonly metrics: LearnerMetrics;
+  readonly log: Logger;
+  readonly lifecycle: Lifecycle;
+  readonly status: LearnerStatus;
+}

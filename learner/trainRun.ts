@@ -1,0 +1,165 @@
+import { setInterval as every } from "node:timers";
+import type { EnvironmentSpec } from "../shared/environment.ts";
+import type { Logger } from "../shared/log.ts";
+import type { PolicySnapshot } from "../shared/policySnapshot.ts";
+import { runShape } from "../shared/runConfig.ts";
+import type { Admission } from "./admission.ts";
+import { CheckpointKeeper } from "./checkpointKeeper.ts";
+import { admissionOf, type Collecting, collectionOf, ingestOf, publisherOf } from "./collecting.ts";
+import { EpisodeWindow } from "./episodeWindow.ts";
+import { checkSamePolicy, Learner, type LearnerParts, type LearnerSettings } from "./learner.ts";
+import { giveUpAfter, unlessStopped } from "./patience.ts";
+import type { PolicyPublisher } from "./policyPublisher.ts";
+import type { Restored } from "./restore.ts";
+import type { RunContext } from "./runContext.ts";
+import type { Trainer, TrainerSettings } from "./trainer.ts";
+import { UpdateReporter } from "./updateReporter.ts";
+
+/** Wires the learner's parts together, trains, and ends as the run's end asks for. Gives the exit status. */
+export async function trainRun(context: RunContext): Promise<number> {
+  const { config, restored, stop, server, status, metrics, log, deploy } = context;
+  const reproducible = {
+    value: restored === null || (restored.checkpoint.metadata.reproducible && restored.differences.length === 0),
+  };
+  const admission = admissionOf(context, reproducible);
+  const collecting = collectionOf(context);
+  const publisher = publisherOf(context, collecting.collection);
+  const ingest = ingestOf(context, admission, collecting.collection, publisher);
+  server.open(ingest.collect);
+  status.ready = null;
+  status.describe = () => describe(context, collecting, publisher, reproducible.value);
+  metrics.reproducible.set(reproducible.value ? 1 : 0);
+
+  const spec = await unlessStopped(admission.spec, stop);
+  if (spec === null) {
+    ingest.drain("the learner is stopping", false);
+    return 0;
+  }
+  const trainer = context.makeTrainer(trainerSettings(context, spec));
+  context.lifecycle.onClose("trainer", () => trainer.close());
+  const policies = await firstPolicies(trainer, restored);
+  publisher.start();
+  const stopExpiry = expireLeases(context, collecting);
+  const parts = { ...collecting, ...bookkeeping(context), trainer, publisher, metrics, log };
+  const saveNothing = (): void => {
+    parts.keeper.close();
+    parts.reporter.close();
+    ingest.drain("another learner took the run over", false);
+  };
+  context.superseded.addEventListener("abort", saveNothing, { once: true });
+  const learner = new Learner(parts, learnerSettings(context, admission, reproducible, spec, policies));
+  try {
+    const end = await learner.run(stop, context.superseded);
+    await unlessGivenUp(parts, learner, end, giveUpAfter(stop, deploy.drainSeconds), log);
+    const finished = end === "finished";
+    ingest.drain(
+      finished ? "the run is finished" : "the learner is stopping",
+      finished || context.member.state === "STOPPING",
+    );
+    log.info(finished ? `finished: ${runShape(config).rounds} updates` : "stopped; the run can be resumed");
+    return 0;
+  } finally {
+    stopExpiry();
+    parts.keeper.close();
+    parts.reporter.close();
+  }
+}
+
+/** The last checkpoint is stored first, then the end is reported: a finished run has its final checkpoint. */
+async function unlessGivenUp(
+  parts: LearnerParts,
+  learner: Learner,
+  end: "finished" | "stopped",
+  giveUp: AbortSignal,
+  log: Logger,
+) {
+  await parts.keeper.stored(giveUp);
+  if (end === "finished") learner.reportFinished();
+  const gaveUp = new Promise<true>((resolve) => giveUp.addEventListener("abort", () => resolve(true), { once: true }));
+  if (await Promise.race([parts.reporter.delivered().then(() => false), gaveUp]))
+    log.error("the coordinator does not answer: the last update reports are lost");
+}
+
+function bookkeeping({ client, log, metrics, restored }: RunContext) {
+  const window = restored?.checkpoint.metadata;
+  return {
+    keeper: new CheckpointKeeper(client, log, metrics),
+    reporter: new UpdateReporter(client, log, metrics),
+    episodes: new EpisodeWindow(window?.episodeWindow, window?.episodes),
+  };
+}
+
+function trainerSettings({ runId, config, deploy }: RunContext, spec: EnvironmentSpec): TrainerSettings {
+  return { runId, config, spec, device: deploy.device, threads: deploy.learnerThreads, onednn: deploy.onednn };
+}
+
+/** Fresh weights, or the checkpoint's: then the stored versions, after checking that the weights give the newest of them. */
+async function firstPolicies(trainer: Trainer, restored: Restored | null): Promise<readonly PolicySnapshot[]> {
+  const snapshot = await trainer.initialise(restored?.checkpoint.trainer ?? null);
+  if (restored === null) return [snapshot];
+  const { policies } = restored.checkpoint;
+  // Another build, which was accepted, may write the same policy as other bytes.
+  if (restored.differences.length === 0) checkSamePolicy(snapshot, policies.at(-1)!);
+  return policies;
+}
+
+function learnerSettings(
+  context: RunContext,
+  admission: Admission,
+  reproducible: { value: boolean },
+  spec: EnvironmentSpec,
+  policies: readonly PolicySnapshot[],
+): LearnerSettings {
+  const { runId, config, fingerprint, build, member, deploy, restored } = context;
+  return {
+    runId,
+    config,
+    spec,
+    fingerprint,
+    build,
+    generation: () => member.generation,
+    actorFingerprint: () => admission.actorFingerprint,
+    reproducible: () => reproducible.value,
+    checkpointEvery: deploy.checkpointEvery,
+    policies,
+    weightsSha256: restored?.checkpoint.metadata.weightsSha256 ?? "",
+  };
+}
+
+/** Takes overdue leases away, and keeps the gauges current. Gives what ends it. */
+function expireLeases({ deploy, metrics, log }: RunContext, { collection, leases }: Collecting): () => void {
+  const tick = (): void => {
+    const late = collection.expire();
+    if (late > 0) log.warn(`${late} leases were not answered within ${deploy.leaseSeconds} s`);
+    metrics.leasesExpired.inc(late);
+    metrics.actors.set(leases.actors);
+    metrics.leases.set(leases.outstanding);
+    metrics.capacity.set(leases.capacity);
+  };
+  const timer = every(tick, Math.min(1000, deploy.leaseSeconds * 250));
+  return () => clearInterval(timer);
+}
+
+function describe(
+  { config, member }: RunContext,
+  { rounds, leases, learnerWait, actorsWait }: Collecting,
+  publisher: PolicyPublisher,
+  reproducible: boolean,
+) {
+  const { envBatches, rounds: total } = runShape(config);
+  const [learnerSeconds, actorsSeconds] = [learnerWait.total(), actorsWait.total()];
+  return {
+    updates: rounds.updatesDone,
+    ofUpdates: total,
+    generation: member.generation,
+    actors: leases.actors,
+    leases: leases.outstanding,
+    wantedLeases: leases.capacity,
+    usefulLeases: envBatches, // more workers than this find nothing to do
+    learnerWaitSeconds: learnerSeconds,
+    actorsWaitSeconds: actorsSeconds,
+    waits: leases.actors === 0 ? "no actors" : learnerSeconds > actorsSeconds ? "learner waits" : "actors wait",
+    nats: publisher.connected,
+    reproducible,
+  };
+}

@@ -1,0 +1,70 @@
+import type { UpdateReport } from "../proto/gen/anchorage/v1/UpdateReport.ts";
+import type { CoordinatorClient } from "../shared/coordinatorClient.ts";
+import { messageOf } from "../shared/errors.ts";
+import type { Logger } from "../shared/log.ts";
+import type { LearnerMetrics } from "./metrics.ts";
+
+/** An hour or more of updates; a report without its policy is under a kilobyte beside its episodes. */
+const maxWaiting = 10_000;
+
+/** Delivers update reports in order. While the coordinator is away they wait; only the newest keeps its policy. */
+export class UpdateReporter {
+  readonly #client: CoordinatorClient;
+  readonly #log: Logger;
+  readonly #metrics: LearnerMetrics;
+  readonly #waiting: UpdateReport[] = [];
+  readonly #closed = new AbortController();
+  #sending: Promise<void> | null = null;
+
+  constructor(client: CoordinatorClient, log: Logger, metrics: LearnerMetrics) {
+    this.#client = client;
+    this.#log = log;
+    this.#metrics = metrics;
+  }
+
+  add(report: UpdateReport): void {
+    if (this.#closed.signal.aborted) return; // superseded: nothing is to be stored
+    // The first may be on its way: it is left as it is.
+    if (report.policy !== undefined)
+      for (let i = 1; i < this.#waiting.length; i++) this.#waiting[i] = withoutPolicy(this.#waiting[i]!);
+    this.#waiting.push(report);
+    if (this.#waiting.length > maxWaiting) {
+      this.#waiting.splice(1, 1);
+      this.#metrics.reportsDropped.inc();
+    }
+    this.#metrics.reportsWaiting.set(this.#waiting.length);
+    this.#sending ??= this.#send();
+  }
+
+  /** Resolves when all are delivered, or when closed. */
+  async delivered(): Promise<void> {
+    await this.#sending;
+  }
+
+  close(): void {
+    this.#closed.abort();
+  }
+
+  async #send(): Promise<void> {
+    const { signal } = this.#closed;
+    while (this.#waiting.length > 0 && !signal.aborted) {
+      const report = this.#waiting[0]!;
+      try {
+        const reply = await this.#client.reportUpdate(report, { signal, patienceMs: Number.POSITIVE_INFINITY });
+        if (!reply.accepted)
+          this.#log.warn(`the coordinator refused the report of update ${report.update}: ${reply.refused}`);
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#log.error(`the report of update ${report.update} cannot be delivered: ${messageOf(error)}`);
+        this.#metrics.reportsDropped.inc();
+      }
+      this.#waiting.shift();
+      this.#metrics.reportsWaiting.set(this.#waiting.length);
+    }
+    this.#sending = null;
+  }
+}
+
+function withoutPolicy({ policy: _, ...rest }: UpdateReport): UpdateReport {
+  return rest;
+}
