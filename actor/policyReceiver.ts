@@ -1,0 +1,208 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import type { NatsConnection } from "@nats-io/nats-core";
+import { connect } from "@nats-io/transport-node";
+import { Backoff } from "../shared/backoff.ts";
+import { messageOf, OperatorError } from "../shared/errors.ts";
+import type { Logger } from "../shared/log.ts";
+import { chunkBytes, policyStream, policySubject, policySubjects } from "../shared/policySnapshot.ts";
+import { type PolicyChunk, PolicyChunks, parseChunk } from "./policyChunks.ts";
+
+export interface ReceiverOptions {
+  readonly servers: readonly string[]; // host:port
+  readonly runId: string;
+  readonly slots: number; // versions that the stream retains
+  readonly log: Logger;
+  /** How long the live broadcast may take before the stream is asked; a lease can overtake it by a moment. */
+  readonly liveMs?: number;
+  /** After this long without the policy the learner is asked to store it again. */
+  readonly needMs?: number;
+}
+
+/** The policy version that a lease names. */
+export interface WantedPolicy {
+  readonly version: number;
+  readonly digest: string;
+  readonly patienceMs: number;
+  /** Called when NATS does not have it, and again every few seconds while that is so. */
+  readonly onNeeded: () => void;
+  readonly signal: AbortSignal;
+}
+
+const requestMs = 2_000;
+const fetchesInFlight = 4;
+const needAgainMs = 5_000;
+
+/**
+ * Policy snapshots from NATS. Live versions come by a core subscription, before a lease asks for them; a late joiner
+ * gets the last message of each subject directly from the stream, which need not exist yet. Survives NATS going away.
+ */
+export class PolicyReceiver {
+  readonly #options: ReceiverOptions;
+  readonly #chunks: PolicyChunks;
+  readonly #closed = new AbortController();
+  readonly #waiting = new Map<string, Set<() => void>>(); // digest -> wake-ups
+  #connection: NatsConnection | null = null;
+  #manager: JetStreamManager | null = null;
+  #running: Promise<void> | null = null;
+  #connected = false;
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options;
+    this.#chunks = new PolicyChunks(options.slots + 1);
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** Begins to connect, for as long as it takes. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** The snapshot's bytes if they are here already. */
+  have(digest: string): Uint8Array | null {
+    return this.#chunks.get(digest);
+  }
+
+  /** The bytes with exactly this digest, on a SharedArrayBuffer. Rejects with NETWORK when patience ends. */
+  async get(wanted: WantedPolicy): Promise<Uint8Array> {
+    const { version, digest, patienceMs, onNeeded, signal } = wanted;
+    const { liveMs = 100, needMs = 1_500 } = this.#options;
+    const began = performance.now();
+    const backoff = new Backoff({ firstMs: 200, maxMs: 1_000 });
+    let nextNeed = needMs;
+    await this.#arrival(digest, liveMs, signal);
+    for (;;) {
+      const bytes = this.#chunks.get(digest);
+      if (bytes !== null) return bytes;
+      const waited = performance.now() - began;
+      if (waited >= patienceMs) throw unavailable(version, digest, waited, this.#connected);
+      await this.#fetch(version, digest).catch((error: unknown) => {
+        this.#options.log.debug(`policy ${version} is not in NATS: ${messageOf(error)}`);
+      });
+      if (this.#chunks.get(digest) !== null) continue;
+      if (performance.now() - began >= nextNeed) {
+        onNeeded();
+        nextNeed = performance.now() - began + needAgainMs;
+      }
+      await this.#arrival(digest, backoff.next() + 20, signal);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#connection?.close();
+    await this.#running;
+    this.#connected = false;
+  }
+
+  /** Resolves when the snapshot is whole, at the latest after `ms`. */
+  async #arrival(digest: string, ms: number, signal: AbortSignal): Promise<void> {
+    if (this.#chunks.get(digest) !== null) return;
+    const ended = new AbortController();
+    const wake = (): void => ended.abort();
+    const wakers = this.#waiting.get(digest) ?? new Set();
+    this.#waiting.set(digest, wakers.add(wake));
+    try {
+      await sleep(ms, undefined, { signal: AbortSignal.any([ended.signal, signal, this.#closed.signal]) });
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#closed.signal.throwIfAborted();
+      if (!ended.signal.aborted) throw error;
+    } finally {
+      wakers.delete(wake);
+      if (wakers.size === 0) this.#waiting.delete(digest);
+    }
+  }
+
+  #take(chunk: PolicyChunk): void {
+    const outcome = this.#chunks.add(chunk);
+    if (outcome === "corrupt")
+      this.#options.log.warn(`policy ${chunk.version} from NATS does not have its digest ${chunk.digest}: dropped`);
+    if (outcome === "whole") for (const wake of this.#waiting.get(chunk.digest) ?? []) wake();
+  }
+
+  /** The last message of each subject of the version's slot. Throws where it holds another version or nothing. */
+  async #fetch(version: number, digest: string): Promise<void> {
+    if (this.#manager === null || !this.#connected) throw new Error("NATS is not connected");
+    const first = await this.#fetchChunk(version, digest, 0);
+    const count = Math.ceil(first.total / chunkBytes);
+    for (let from = 1; from < count; from += fetchesInFlight) {
+      const some = Array.from({ length: Math.min(fetchesInFlight, count - from) }, (_, i) =>
+        this.#fetchChunk(version, digest, from + i),
+      );
+      await Promise.all(some);
+    }
+  }
+
+  async #fetchChunk(version: number, digest: string, index: number): Promise<PolicyChunk> {
+    const { runId, slots } = this.#options;
+    const subject = policySubject(runId, version % slots, index);
+    const message = await this.#manager!.direct.getMessage(policyStream(runId), { last_by_subj: subject });
+    const chunk = message && parseChunk(message.header, message.data);
+    if (!chunk) throw new Error(`${subject} is empty`);
+    // A slot is overwritten chunk by chunk: while that happens it holds chunks of two versions.
+    if (chunk.version !== version || chunk.digest !== digest)
+      throw new Error(`${subject} holds version ${chunk.version} ${chunk.digest}`);
+    this.#take(chunk);
+    return chunk;
+  }
+
+  async #run(): Promise<void> {
+    const { runId, log } = this.#options;
+    const connection = await this.#connect();
+    if (connection === null) return;
+    if (this.#closed.signal.aborted) return connection.close(); // close() came while it connected
+    connection.subscribe(policySubjects(runId), {
+      callback: (error, message) => {
+        const chunk = error === null ? parseChunk(message.headers, message.data) : null;
+        if (chunk !== null) this.#take(chunk);
+        else log.warn(`not a policy chunk on ${policySubjects(runId)}${error === null ? "" : `: ${messageOf(error)}`}`);
+      },
+    });
+    this.#manager = await jetstreamManager(connection, { checkAPI: false, timeout: requestMs });
+    if (connection.isClosed()) return;
+    for await (const status of connection.status()) {
+      if (status.type === "disconnect") {
+        this.#connected = false;
+        log.warn("the link to NATS broke; connecting again");
+      } else if (status.type === "reconnect") {
+        this.#connected = true;
+        log.info("NATS reached again");
+      } else if (status.type === "error") log.warn(`NATS: ${messageOf(status.error)}`);
+    }
+  }
+
+  async #connect(): Promise<NatsConnection | null> {
+    const { servers, runId, log } = this.#options;
+    const backoff = new Backoff({ firstMs: 200, maxMs: 3_000 });
+    const { signal } = this.#closed;
+    while (!signal.aborted)
+      try {
+        this.#connection = await connect({
+          servers: [...servers],
+          name: `anchorage actor ${runId}`,
+          maxReconnectAttempts: -1,
+          reconnectTimeWait: 250,
+          reconnectJitter: 250,
+          pingInterval: 10_000, // a half-open link is noticed after two of them
+          timeout: 5_000,
+        });
+        this.#connected = true;
+        return this.#connection;
+      } catch (error) {
+        if (backoff.attempts === 0)
+          log.warn(`no NATS server at ${servers.join(", ")}, trying again: ${messageOf(error)}`);
+        await backoff.wait(signal).catch(() => undefined); // closing: the loop's condition ends it
+      }
+    return null;
+  }
+}
+
+function unavailable(version: number, digest: string, waitedMs: number, connected: boolean): OperatorError {
+  const link = connected ? "NATS does not hold it" : "NATS cannot be reached";
+  const problem = `Policy version ${version} (${digest.slice(0, 12)}) did not come within ${Math.round(waitedMs)} ms: ${link}.`;
+  return new OperatorError("NETWORK", problem, "Check the NATS server; the learner stores it again when it is asked.");
+}
