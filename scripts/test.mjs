@@ -1,0 +1,55 @@
+/**
+ * npm test [-- VITEST ARGUMENTS]: sets up, compiles, checks, runs the tests. With arguments (a path, -t NAME) the check
+ * is left out. npm run test:long runs test/long/ instead. The last line counts the tests.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "./build.mjs";
+import { check } from "./check.mjs";
+import { projectRoot } from "./setup/places.mjs";
+import { fail } from "./setup/setupError.mjs";
+import { setUp } from "./setup.mjs";
+
+const long = process.argv[2] === "--long";
+const args = process.argv.slice(long ? 3 : 2);
+
+/** Runs vitest with its usual report and gives its exit status and its counts; no counts if it ended before it had any. */
+async function runVitest() {
+  const folder = mkdtempSync(join(tmpdir(), "anchorage-test-"));
+  const file = join(folder, "results.json");
+  const program = join(projectRoot, "node_modules", "vitest", "vitest.mjs");
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+  const env = { ...process.env, ...(long && { ANCHORAGE_LONG_TESTS: "1" }) };
+  const child = spawn(process.execPath, [program, "run", ...reporters, ...args], {
+    cwd: projectRoot,
+    stdio: "inherit",
+    env,
+  });
+  const status = await new Promise((done) => child.on("close", (code) => done(code ?? 1)));
+  try {
+    return { status, counts: JSON.parse(readFileSync(file, "utf8")) };
+  } catch (error) {
+    console.log(`vitest left no results: ${error.message}`);
+    return { status: status || 1, counts: undefined };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+try {
+  await setUp();
+  await build();
+  const checked = args.length > 0 || long ? true : await check();
+  const { status, counts } = await runVitest();
+  const passed = counts?.numPassedTests ?? 0;
+  const failed = counts?.numFailedTests ?? 0;
+  const skipped = (counts?.numPendingTests ?? 0) + (counts?.numTodoTests ?? 0);
+  if (!checked) console.log("The check failed: see above.");
+  if (passed + failed === 0) console.log("No test was executed, which counts as a failure.");
+  console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+  process.exitCode = status === 0 && checked && failed === 0 && passed > 0 ? 0 : 1;
+} catch (error) {
+  fail(error);
+}
