@@ -128,7 +128,7 @@ class BatchObject : public Napi::ObjectWrap<BatchObject<Family>> {
     return Self::DefineClass(env, "Batch",
                              {Self::InstanceMethod("reset", &Self::reset), Self::InstanceMethod("step", &Self::step),
                               Self::InstanceMethod("save", &Self::save), Self::InstanceMethod("load", &Self::load),
-                              Self::InstanceMethod("close", &Self::close)});
+                              Self::InstanceMethod("unstableSteps", &Self::unstableSteps), Self::InstanceMethod("close", &Self::close)});
   }
 
   // new Batch({ identity, size, maxEpisodeSteps, ...options }, { observations, finalObservations, rewards, ... })
@@ -213,6 +213,12 @@ class BatchObject : public Napi::ObjectWrap<BatchObject<Family>> {
       const size_t length = info[0].As<Napi::TypedArray>().ElementLength();
       const auto* bytes = static_cast<uint8_t*>(arrayData("snapshot", info[0], napi_uint8_array, length));
       batch().load(bytes, length, arrays());
+    });
+  }
+
+  Napi::Value unstableSteps(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), static_cast<double>(batch().unstableSteps()));
     });
   }
 

@@ -39,6 +39,8 @@ class Batch {
 
   const EnvironmentShape& shape() const { return shape_; }
   size_t size() const { return environments_.size(); }
+  // Steps with StepResult::unstable since the batch was made; a count for people, not part of snapshots.
+  uint64_t unstableSteps() const { return unstableSteps_; }
 
   void reset(const uint64_t* seeds, const BatchArrays& out) {
     ready_ = false;
@@ -136,7 +138,8 @@ class Batch {
 
   void stepOne(size_t e, const Action& action, const BatchArrays& out) {
     Episode& episode = episodes_[e];
-    const StepResult result = environments_[e]->step(action);
+    const StepResult result = stepNamed(e, action);
+    if (result.unstable) ++unstableSteps_;
     if (!std::isfinite(result.rawReward) || !std::isfinite(result.reward))
       throw EngineError("NUMERIC", "Environment " + std::to_string(e) + " gave a reward that is not a finite number.",
                         "Check the size of the actions; the simulation has become unstable.");
@@ -164,6 +167,15 @@ class Batch {
     }
     out.stackRefilled[e] = episode.stackRefilled;
     observe(e, out, false);
+  }
+
+  // An error in the middle of a batch says which environment it was.
+  StepResult stepNamed(size_t e, const Action& action) {
+    try {
+      return environments_[e]->step(action);
+    } catch (const EngineError& error) {
+      throw EngineError(error.code(), "Environment " + std::to_string(e) + ": " + error.what(), error.remedy());
+    }
   }
 
   // Begins the next episode of environment e; true if a raw episode began.
@@ -202,9 +214,12 @@ class Batch {
       }
       return;
     }
-    for (size_t i = 0; i < size() * shape_.actionLow.size(); ++i) {
+    const size_t actionSize = shape_.actionLow.size();
+    for (size_t i = 0; i < size() * actionSize; ++i) {
       if (!std::isfinite(values[i]))
-        throw EngineError("NUMERIC", "actions[" + std::to_string(i) + "] is " + std::to_string(values[i]) + ".",
+        throw EngineError("NUMERIC",
+                          "actions[" + std::to_string(i) + "] (environment " + std::to_string(i / actionSize) + ", dimension " +
+                              std::to_string(i % actionSize) + ") is " + std::to_string(values[i]) + ".",
                           "Actions must be finite; the policy that gave it has diverged.");
     }
   }
@@ -259,6 +274,7 @@ class Batch {
   int32_t maxEpisodeSteps_;
   std::vector<std::unique_ptr<Environment>> environments_;
   std::vector<Episode> episodes_;
+  uint64_t unstableSteps_ = 0;
   bool ready_ = false;
 };
 

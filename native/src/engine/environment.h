@@ -49,6 +49,7 @@ struct StepResult {
   bool terminated = false;    // the episode (with episodic life: the life) ended for good
   bool truncated = false;     // the environment itself cut the episode off; maxEpisodeSteps is the batch's
   bool episodeEnded = false;  // the raw episode (the game, not a life) ended
+  bool unstable = false;      // the simulator failed and went on from another state, as MuJoCo does; counted, not fatal
 };
 
 struct ResetResult {

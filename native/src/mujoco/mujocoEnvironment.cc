@@ -40,6 +40,7 @@ void MujocoEnvironment::begin(const double* qpos, const double* qvel) {
 }
 
 StepResult MujocoEnvironment::step(const Action& action) {
+  const uint64_t divergences = simulation_->divergences();
   simulation_->load(state_.data());
   simulation_->advance(action.values);
   if (readsContactForces()) simulation_->computeContactForces();
@@ -53,6 +54,7 @@ StepResult MujocoEnvironment::step(const Action& action) {
   result.rawReward = judgement.reward;
   result.reward = static_cast<float>(judgement.reward);
   result.terminated = result.episodeEnded = judgement.terminated;
+  result.unstable = simulation_->divergences() != divergences;
   return result;
 }
 

@@ -32,18 +32,36 @@ void Simulation::store(double* state) const {
   std::memcpy(state + nq + nv, data_->qacc_warmstart, nv * sizeof(double));
 }
 
+// After mju_error the simulator's own stack is in the middle of something. It holds no environment's state, so it may
+// simply begin anew, and the batch can be reset or loaded.
+template <class Body>
+void Simulation::recovering(Body body) {
+  try {
+    body();
+  } catch (...) {
+    mj_resetData(model_.get(), data_);
+    throw;
+  }
+}
+
 void Simulation::start(const double* qpos, const double* qvel) {
   mj_resetData(model_.get(), data_);
   std::memcpy(data_->qpos, qpos, static_cast<size_t>(model_->nq) * sizeof(double));
   std::memcpy(data_->qvel, qvel, static_cast<size_t>(model_->nv) * sizeof(double));
-  mj_forward(model_.get(), data_);
+  recovering([this] { mj_forward(model_.get(), data_); });
   countWarnings();
 }
 
 void Simulation::advance(const float* action) {
   for (int i = 0; i < model_->nu; i++) data_->ctrl[i] = action[i];
-  for (int frame = 0; frame < frameSkip_; frame++) mj_step(model_.get(), data_);
+  recovering([this] {
+    for (int frame = 0; frame < frameSkip_; frame++) mj_step(model_.get(), data_);
+  });
   countWarnings();
+}
+
+void Simulation::computeContactForces() {
+  recovering([this] { mj_rnePostConstraint(model_.get(), data_); });
 }
 
 void Simulation::countWarnings() {

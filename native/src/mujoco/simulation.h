@@ -40,7 +40,7 @@ class Simulation {
   void advance(const float* action);
 
   // Fills cfrc_ext. Only the environments that read it pay for it; nothing else that a step reads depends on it.
-  void computeContactForces() { mj_rnePostConstraint(model_.get(), data_); }
+  void computeContactForces();
 
   // Steps in which MuJoCo met NaN, Inf or a value over 1e10 and went on from the model's initial state (its autoreset),
   // as it does under Gymnasium, too, but silently there.
@@ -49,6 +49,8 @@ class Simulation {
   uint64_t warnings() const { return warnings_; }
 
  private:
+  template <class Body>
+  void recovering(Body body);
   void countWarnings();
 
   std::shared_ptr<const mjModel> model_;
