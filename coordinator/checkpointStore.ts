@@ -35,6 +35,7 @@ export class CheckpointStore {
   readonly #log: Logger;
   readonly #events: CheckpointStoreEvents;
   #entries: CheckpointEntry[] = []; // oldest first
+  #damaged: number[] = []; // updates of those set aside
 
   private constructor(folder: string, kept: number, log: Logger, events: CheckpointStoreEvents) {
     this.#folder = folder;
@@ -55,6 +56,9 @@ export class CheckpointStore {
     for (const file of names.filter((name) => name.endsWith(".json")))
       await store.#list(file.slice(0, -".json".length));
     store.#entries.sort(byAge);
+    store.#damaged.push(
+      ...names.filter((name) => name.endsWith(".damaged")).map((name) => Number.parseInt(name, 10) || 1),
+    );
     const listed = new Set(store.#entries.map((entry) => `${entry.name}.ckpt`));
     for (const file of names.filter((name) => name.endsWith(".ckpt") && !listed.has(name))) {
       log.warn(`removing ${file}: it was never finished`);
@@ -70,6 +74,14 @@ export class CheckpointStore {
 
   get newest(): CheckpointEntry | null {
     return this.#entries.at(-1) ?? null;
+  }
+
+  /**
+   * Updates done at the newest checkpoint, 0: none was ever stored. If all are damaged it is that of a damaged one, and
+   * find() fails: a run that has lost its checkpoints must not quietly begin afresh.
+   */
+  get newestUpdate(): number {
+    return this.newest?.update ?? Math.max(0, ...this.#damaged);
   }
 
   /** Highest mean return; of equal ones the newest. null: none has finished an episode. */
@@ -141,9 +153,10 @@ export class CheckpointStore {
       throw new OperatorError("MISMATCH", problem, "Ask for one of these, or for the newest (0).");
     }
     for (const entry of candidates) if (await this.#isGood(entry)) return entry;
-    if (candidates.length === 0) return null;
-    const problem = `All ${candidates.length} checkpoints in ${this.#folder} are damaged.`;
-    throw new OperatorError("CORRUPT", problem, "Restore them from a backup, or start a new run; nothing was deleted.");
+    if (this.#damaged.length === 0) return null;
+    const problem = `${update === 0 ? "Every checkpoint" : `The checkpoint after update ${update}`} in ${this.#folder} is damaged.`;
+    const remedy = "Restore one from a backup (.ckpt and .json), or start a new run; the damaged ones are kept.";
+    throw new OperatorError("CORRUPT", problem, remedy);
   }
 
   /** The bytes of an entry that find() gave, in chunks of up to 1 MiB. */
@@ -199,6 +212,7 @@ export class CheckpointStore {
     }
     await syncFolder(this.#folder);
     this.#entries = this.#entries.filter((entry) => entry.name !== name);
+    this.#damaged.push(Number.parseInt(name, 10) || 1);
     this.#log.error(`checkpoint ${name} is damaged and was set aside as ${name}.ckpt.damaged: ${why}`);
     this.#events.onDamaged(`${name}.ckpt`, why);
   }

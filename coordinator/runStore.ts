@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { buildId } from "../shared/build.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
@@ -42,7 +42,7 @@ const tolerated = new Set(["lock", "config.json", "state.json", "checkpoints", "
 export async function openRun(options: OpenRunOptions): Promise<OpenRun> {
   const folder = resolve(options.runDir);
   await refuseUnfit(folder, options);
-  await mkdir(join(folder, "checkpoints"), { recursive: true }).catch((cause: unknown) => {
+  await makeFolder(join(folder, "checkpoints")).catch((cause: unknown) => {
     throw storageError(`The run folder ${folder} cannot be made`, cause);
   });
   const lock = await RunLock.take(folder, options.onLockLost);
@@ -60,6 +60,19 @@ export async function openRun(options: OpenRunOptions): Promise<OpenRun> {
   } catch (error) {
     await lock.release();
     throw error;
+  }
+}
+
+/** With its parents. Not by mkdir's own `recursive`, which never returns where a file system answers ENOENT, as /proc does. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path);
   }
 }
 

@@ -9,6 +9,7 @@ const codes: Partial<Record<string, status>> = {
   CONFIG: status.INVALID_ARGUMENT,
   MISMATCH: status.FAILED_PRECONDITION,
   CORRUPT: status.DATA_LOSS,
+  STORAGE: status.RESOURCE_EXHAUSTED, // transient to clients: once the disk has room, the same report is taken
 };
 
 /** The rpcs of coordinator.proto: translate, hand on, answer. Errors become gRPC statuses with the operator's message. */

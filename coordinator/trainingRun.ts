@@ -44,8 +44,6 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
   readonly #rounds: number;
   readonly #identity: Pick<Run, "run_id" | "config_json" | "config_digest" | "nats">;
   #reporting: Promise<unknown> = Promise.resolve();
-  /** What is wrong with the storage right now, for status and readiness; "": nothing. */
-  storageProblem = "";
   metricsPort = 0;
 
   constructor(parts: TrainingRunParts) {
@@ -78,8 +76,8 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
       learner_address: this.parts.members.learnerAddress,
       generation,
       reproducible: differences.length === 0,
-      newest_checkpoint: this.parts.checkpoints.newest?.update ?? 0,
-      failure: failure || this.storageProblem,
+      newest_checkpoint: this.parts.checkpoints.newestUpdate,
+      failure,
     };
   }
 
