@@ -17,7 +17,7 @@ import { setUpAle } from "./setup/ale.mjs";
 import { compilerVersion, digestOf, filesBelow } from "./setup/compiler.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { setUpMujoco, setUpRobotModels } from "./setup/mujoco.mjs";
-import { setUpNatsServer } from "./setup/natsServer.mjs";
+import { natsServerOnPath, setUpNatsServer } from "./setup/natsServer.mjs";
 import { npmPackagesPresent, setUpNpmPackages } from "./setup/npmPackages.mjs";
 import { removeLeftovers, whole } from "./setup/part.mjs";
 import { cacheFolder, keyOf, pathsFile, projectRoot, stampFile, startedAs } from "./setup/places.mjs";
@@ -92,7 +92,7 @@ async function stamp(settings) {
   const scripts = await filesBelow(projectRoot, "scripts/setup", [".mjs", ".py"]);
   const files = ["package-lock.json", "scripts/setup.mjs", "scripts/pins.mjs", ...scripts, ...(await addonSources())];
   const compiler = await compilerVersion().catch(() => "none");
-  return keyOf(settings, cacheFolder(), compiler, process.env.PATH, await digestOf(projectRoot, files));
+  return keyOf(settings, cacheFolder(), compiler, natsServerOnPath(), await digestOf(projectRoot, files));
 }
 
 /** True if the last set-up was for this stamp and what it made is still there. */

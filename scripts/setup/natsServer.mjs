@@ -19,14 +19,17 @@ export async function setUpNatsServer(settings) {
       );
     return file;
   }
-  const onPath = (process.env.PATH ?? "")
-    .split(delimiter)
-    .map((folder) => join(folder, "nats-server"))
-    .find(existsSync);
+  const onPath = natsServerOnPath();
   const version = onPath && natsVersion(onPath);
   if (version && compare(version, oldestNatsServer) >= 0) return onPath;
   if (onPath) say(`${onPath} is ${version ?? "no working server"}, needed is ${oldestNatsServer}: using our own copy`);
   return ownCopy();
+}
+
+/** The path of the first nats-server on PATH, or undefined. */
+export function natsServerOnPath() {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  return folders.map((folder) => join(folder, "nats-server")).find(existsSync);
 }
 
 async function ownCopy() {
