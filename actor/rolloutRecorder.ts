@@ -88,7 +88,9 @@ export class RolloutRecorder {
     this.#terminated.set(terminated, at);
     this.#truncated.set(truncated, at);
     for (let e = 0; e < this.#size; e++) {
-      if (truncated[e] === 1) this.#keepFinal(at + e, e);
+      // after a lost life the stack goes on, with two new frames: see Rollout.finalIndices
+      const stackGoesOn = this.#stack !== null && t < this.#steps - 1 && this.#batch.stackRefilled[e] === 0;
+      if (truncated[e] === 1 || (terminated[e] === 1 && stackGoesOn)) this.#keepFinal(at + e, e);
       if (episodeEnded[e] === 1)
         this.#episodes.push({ step: t, environment: e, return: episodeReturns[e]!, length: episodeLengths[e]! });
     }
@@ -114,16 +116,16 @@ export class RolloutRecorder {
     this.#nextValues.set(this.#values.subarray(this.#size));
     this.#nextValues.set(lastValues, (this.#steps - 1) * this.#size);
     for (let i = 0; i < this.#nextValues.length; i++) if (this.#terminated[i] === 1) this.#nextValues[i] = 0;
-    const cells = this.#finalCells;
+    const truncatedAt = this.#finalCells.map((_, k) => k).filter((k) => this.#truncated[this.#finalCells[k]!] === 1);
     const length = this.#elements;
-    for (let from = 0; from < cells.length; from += this.#size) {
+    for (let from = 0; from < truncatedAt.length; from += this.#size) {
       for (let e = 0; e < this.#size; e++) {
-        const k = Math.min(from + e, cells.length - 1);
+        const k = truncatedAt[Math.min(from + e, truncatedAt.length - 1)]!;
         policy.observations.set(this.#finals.subarray(k * length, (k + 1) * length), e * length);
       }
       await policy.run();
-      for (let k = from; k < Math.min(from + this.#size, cells.length); k++)
-        this.#nextValues[cells[k]!] = policy.values[k - from]!;
+      for (let i = from; i < Math.min(from + this.#size, truncatedAt.length); i++)
+        this.#nextValues[this.#finalCells[truncatedAt[i]!]!] = policy.values[i - from]!;
     }
   }
 

@@ -8,7 +8,10 @@ export const EnvironmentSpec = z.strictObject({
   id: z.string().min(1),
   observation: z.strictObject({
     dtype: z.enum(["uint8", "float32", "float64"]).describe("as the environment writes it; float64 travels as float32"),
-    shape: z.array(z.int().positive()).min(1).describe("one observation; stacked frames are [frameStack, height, width]"),
+    shape: z
+      .array(z.int().positive())
+      .min(1)
+      .describe("one observation; stacked frames are [frameStack, height, width]"),
     frameStack: z.int().positive().nullable().describe("frames in shape[0], oldest first; null: not a stack"),
   }),
   action: z.discriminatedUnion("kind", [
@@ -41,7 +44,8 @@ export interface EnvBatch {
   readonly rawRewards: Float64Array; // [E] as the environment scores
   readonly terminated: Uint8Array; // [E] 1: the episode (with episodic life: the life) ended for good
   readonly truncated: Uint8Array; // [E] 1: cut off by a limit; never together with terminated
-  readonly stackRefilled: Uint8Array; // [E] 1: every frame of the current stack is its newest frame (new game); 0 without stacks
+  readonly stackRefilled: Uint8Array; // [E] 1: every frame of the current stack is its newest frame (new game); 0 without stacks.
+  // 0 after a terminated step (a lost life): the stack is the final observation's, shifted by one new frame
   readonly episodeEnded: Uint8Array; // [E] 1: a whole raw episode (game, not life) ended in this step
   readonly episodeReturns: Float64Array; // [E] its sum of raw rewards, valid where episodeEnded
   readonly episodeLengths: Int32Array; // [E] its agent steps, valid where episodeEnded

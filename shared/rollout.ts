@@ -48,7 +48,12 @@ export interface Rollout {
   readonly rewards: Float32Array; // [T, E] as the environment shapes them, not normalised
   readonly terminated: Uint8Array; // [T, E]
   readonly truncated: Uint8Array; // [T, E]
-  readonly finalIndices: Int32Array; // [K] t * E + e of each truncated step, ascending
+  /**
+   * [K] t * E + e, ascending, of each step whose final observation travels: the truncated ones (to bootstrap from) and,
+   * with stacked frames, those terminated before step T-1 after which the stack goes on (a lost life): there two frames
+   * are new, so the stack at t + 1 is the final observation's frames 1..S-1 and then the newest frame.
+   */
+  readonly finalIndices: Int32Array;
   readonly finalObservations: Uint8Array | Float32Array; // [K, ...shape] their final observations (whole stacks)
   readonly episodes: readonly EpisodeEnd[]; // in (step, environment) order
   readonly endState: Uint8Array; // EnvBatch.save() after the last step: where the next round starts

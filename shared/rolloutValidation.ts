@@ -80,8 +80,9 @@ function checkDiscrete(actions: Int32Array | Float32Array, count: number): void 
       throw badRollout("actions", "NUMERIC", `has ${actions[i]} at element ${i}, expected 0..${count - 1}`);
 }
 
-/** final_indices are exactly the truncated cells, ascending; no cell ends both ways; a terminal next value is 0. */
-function checkEnds({ terminated, truncated, finalIndices, nextValues }: Rollout): void {
+/** final_indices are as Rollout.finalIndices says; no cell ends both ways; a terminal next value is 0. */
+function checkEnds(rollout: Rollout): void {
+  const { terminated, truncated, finalIndices, nextValues, stackRefilled } = rollout;
   let k = 0;
   for (let i = 0; i < truncated.length; i++) {
     if (terminated[i] && truncated[i])
@@ -92,17 +93,19 @@ function checkEnds({ terminated, truncated, finalIndices, nextValues }: Rollout)
         "MISMATCH",
         `has ${nextValues[i]} at element ${i}, which is terminal: expected 0`,
       );
-    if (!truncated[i]) continue;
+    // stackRefilled [T-1, E] begins at step 1: its element i tells of the step after cell i
+    const stackGoesOn = i < stackRefilled.length && !stackRefilled[i];
+    if (!truncated[i] && !(terminated[i] && stackGoesOn)) continue;
     if (finalIndices[k] !== i)
       throw badRollout(
         "final_indices",
         "MISMATCH",
-        `has ${finalIndices[k]} at ${k}, expected ${i}: ascending, the truncated cells`,
+        `has ${finalIndices[k]} at ${k}, expected ${i}: ascending, the cells whose final observation travels`,
       );
     k++;
   }
   if (k !== finalIndices.length)
-    throw badRollout("final_indices", "MISMATCH", `has ${finalIndices.length} elements for ${k} truncated cells`);
+    throw badRollout("final_indices", "MISMATCH", `has ${finalIndices.length} elements for ${k} final observations`);
 }
 
 function checkEpisodes(episodes: readonly EpisodeEnd[], steps: number, batch: number): void {

@@ -50,7 +50,9 @@ export function sampleRollout(config: RunConfig, spec: EnvironmentSpec, seed = 1
   const { action } = spec;
   const terminated = flags(cells, 0.2);
   const truncated = flags(cells, 0.3).map((flag, i) => (terminated[i] ? 0 : flag));
-  const finalIndices = Int32Array.from([...truncated.keys()].filter((i) => truncated[i] === 1));
+  const stackRefilled = flags(lengths.stackRefilled, 0.1);
+  const lifeLost = (i: number): boolean => terminated[i] === 1 && stackRefilled[i] === 0;
+  const finalIndices = Int32Array.from([...truncated.keys()].filter((i) => truncated[i] === 1 || lifeLost(i)));
   return {
     key: {
       runId: "run-1",
@@ -65,7 +67,7 @@ export function sampleRollout(config: RunConfig, spec: EnvironmentSpec, seed = 1
     batch,
     observations: observed(lengths.observations),
     initialStack: bytes(lengths.initialStack),
-    stackRefilled: flags(lengths.stackRefilled, 0.1),
+    stackRefilled,
     actions:
       action.kind === "discrete"
         ? Int32Array.from({ length: cells }, () => Math.floor(next() * action.count))
