@@ -75,13 +75,14 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const metadata = parseMetadata(file.metadata);
   const trainer: Record<string, NamedTensor> = {};
   for (const [name, tensor] of Object.entries(file.tensors))
-    if (name.startsWith("trainer.")) trainer[name.slice("trainer.".length)] = tensor;
+    if (name.startsWith("trainer."))
+      trainer[name.slice("trainer.".length)] = { ...tensor, data: Uint8Array.from(tensor.data) }; // aligned, transferable
   const blob = (name: string, digest: string): Uint8Array => {
     const tensor = file.tensors[name];
     if (tensor === undefined) throw corrupt(`${name} is missing`);
     const found = createHash("sha256").update(tensor.data).digest("hex");
     if (found !== digest) throw corrupt(`${name} has sha256 ${found}, expected ${digest}`);
-    return tensor.data.slice(); // own memory: the file's bytes may go
+    return Uint8Array.from(tensor.data); // own memory: the file's bytes may go
   };
   const policies = metadata.policies.map(({ version, digest }) => ({
     version,

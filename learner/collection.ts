@@ -49,8 +49,14 @@ export class Collection {
     this.#settle();
   }
 
-  /** An actor's answer to a lease, decoded and found well-formed. */
-  offer(actor: LeaseActor, leaseId: number, rollout: Rollout, endStateDigest: string): Verdict {
+  /** An actor's answer to a lease, decoded and found well-formed. `answer` is told before anything new is leased. */
+  offer(
+    actor: LeaseActor,
+    leaseId: number,
+    rollout: Rollout,
+    endStateDigest: string,
+    answer: (verdict: Verdict) => void = () => {},
+  ): Verdict {
     const { leases, rounds, now } = this.#options;
     const to = now();
     const from = leases.grantedAt(leaseId) ?? to; // a late answer to a lease that is over
@@ -65,17 +71,19 @@ export class Collection {
       this.#refused++;
     } else if (verdict.outcome === "stale") this.#stale++;
     else if (verdict.outcome === "duplicate") this.#duplicates++;
+    answer(verdict);
     this.#settle();
     return verdict;
   }
 
   /** An actor's answer that could not be read: its lease goes back, other actors are asked first. */
-  unreadable(actor: LeaseActor, leaseId: number): void {
+  unreadable(actor: LeaseActor, leaseId: number, answer: () => void): void {
     this.#refused++;
     const { leases } = this.#options;
     const envBatch = leases.envBatchOf(actor, leaseId);
     leases.answered(actor, leaseId);
     if (envBatch !== null) leases.failedOn(envBatch, actor.id);
+    answer();
     this.#settle();
   }
 

@@ -129,18 +129,24 @@ export class Ingest {
 
   #rollout(stream: CollectStream, session: Session, message: RolloutMessage): void {
     const { collection, decode } = this.#options;
-    let verdict: Verdict;
+    const answer = (verdict: Verdict): void => {
+      const outcome = this.#count(session, message, verdict);
+      stream.write({ taken: { lease_id: message.lease_id, outcome } });
+      if (session.badInARow >= badRolloutsAllowed) this.#sendAway(stream, session, outcome);
+    };
+    let rollout: Rollout;
     try {
-      verdict = collection.offer(session, message.lease_id, decode(message), message.end_state_digest);
+      rollout = decode(message);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      collection.unreadable(session, message.lease_id);
-      verdict = { outcome: "refused", reason: error.code.toLowerCase(), explanation: error.problem };
+      const verdict = { outcome: "refused", reason: error.code.toLowerCase(), explanation: error.problem } as const;
+      return collection.unreadable(session, message.lease_id, () => answer(verdict));
     }
-    const outcome = this.#count(session, message, verdict);
-    stream.write({ taken: { lease_id: message.lease_id, outcome } });
-    if (session.badInARow < badRolloutsAllowed) return;
-    const why = `${session.badInARow} bad rollouts in a row, the last: ${outcome}`;
+    collection.offer(session, message.lease_id, rollout, message.end_state_digest, answer);
+  }
+
+  #sendAway(stream: CollectStream, session: Session, last: string): void {
+    const why = `${session.badInARow} bad rollouts in a row, the last: ${last}`;
     this.#options.admission.ban(session.id, why);
     this.#options.metrics.actorsDropped.inc();
     this.#options.log.error(`actor ${session.id} at ${session.peer} is sent away: ${why}`);

@@ -57,7 +57,10 @@ export function decodeTensorFile(bytes: Uint8Array): TensorFile {
   const { [checksumKey]: checksum, ...metadata } = parsed(Metadata, rawMetadata, "__metadata__");
   const entries: Record<string, z.infer<typeof Entry>> = {};
   for (const [name, raw] of Object.entries(rawEntries)) entries[name] = parsed(Entry, raw, name);
-  const ordered = Object.entries(entries).sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0]);
+  // An empty tensor shares its begin with the next one.
+  const ordered = Object.entries(entries).sort(
+    ([, { data_offsets: a }], [, { data_offsets: b }]) => a[0] - b[0] || a[1] - b[1],
+  );
   const tensors: Record<string, NamedTensor> = {};
   let expected = 0;
   for (const [name, { dtype, shape, data_offsets }] of ordered) {

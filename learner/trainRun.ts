@@ -1,5 +1,6 @@
 import { setInterval as every } from "node:timers";
 import type { EnvironmentSpec } from "../shared/environment.ts";
+import { messageOf } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
 import type { PolicySnapshot } from "../shared/policySnapshot.ts";
 import { runShape } from "../shared/runConfig.ts";
@@ -58,6 +59,10 @@ export async function trainRun(context: RunContext): Promise<number> {
     );
     log.info(finished ? `finished: ${runShape(config).rounds} updates` : "stopped; the run can be resumed");
     return 0;
+  } catch (error) {
+    // The coordinator tells the actors whether the run is over; a learner that takes its place finds them waiting.
+    ingest.drain(`the learner failed: ${messageOf(error)}`, false);
+    throw error;
   } finally {
     stopExpiry();
     parts.keeper.close();
