@@ -16,7 +16,7 @@ message Event {
   double wall_time = 1; int64 step = 2;
   oneof what { string file_version = 3; Summary summary = 5; SessionLog session_log = 7; }
 }`;
-const Event = protobuf.parse(schema).root.lookupType("Event");
+const Event = protobuf.parse(schema, { keepCase: true }).root.lookupType("Event");
 const sessionStart = 1;
 
 const optimisation =

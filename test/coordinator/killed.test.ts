@@ -9,7 +9,13 @@ import { resolveRunConfig } from "../../shared/presets.ts";
 import { runShape } from "../../shared/runConfig.ts";
 import { registration, report, temporaryFolder } from "./runningCoordinator.ts";
 
-const config = resolveRunConfig({ env: "CartPole-v1", totalSteps: 64 * 1000, envs: 4, envBatchSize: 2, rolloutSteps: 16 });
+const config = resolveRunConfig({
+  env: "CartPole-v1",
+  totalSteps: 64 * 1000,
+  envs: 4,
+  envBatchSize: 2,
+  rolloutSteps: 16,
+});
 const script = fileURLToPath(new URL("coordinatorProcess.mjs", import.meta.url)); // needs npm run build
 
 interface Process {
@@ -26,7 +32,9 @@ async function start(runDir: string, listen = "127.0.0.1:0"): Promise<Process> {
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   const gone = once(child, "exit");
-  const failed = gone.then(([status]) => Promise.reject(new Error(`the coordinator ended with ${status} at its start`)));
+  const failed = gone.then(([status]) =>
+    Promise.reject(new Error(`the coordinator ended with ${status} at its start`)),
+  );
   const [message] = (await Promise.race([once(child, "message"), failed])) as [{ serving: { address: string } }];
   failed.catch(() => undefined);
   const client = new CoordinatorClient(message.serving.address);

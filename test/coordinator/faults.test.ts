@@ -1,0 +1,140 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { credentials } from "@grpc/grpc-js";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { coordinatorProto } from "../../proto/load.ts";
+import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
+import { registration, report, smallConfig, startCoordinator, temporaryFolder } from "./runningCoordinator.ts";
+
+it("an address in use is one clear error, and the folder is let go", async () => {
+  const { address, metricsPort } = await startCoordinator({ runDir: await temporaryFolder() });
+  const runDir = await temporaryFolder();
+  const on = (deploy: object) => startCoordinator({ runDir, deploy, options: { resume: "auto" } });
+  await expect(on({ coordinatorListen: address })).rejects.toThrow(
+    new RegExp(`\\[NETWORK\\] The coordinator cannot listen on ${address}: another process uses it`),
+  );
+  await expect(on({ coordinatorMetricsPort: metricsPort })).rejects.toThrow(
+    new RegExp(`The metrics server cannot listen on 127.0.0.1:${metricsPort}: another process uses it`),
+  );
+  await expect(on({ coordinatorListen: "nowhere" })).rejects.toThrow(/"nowhere" is no host:port/);
+  expect(await readdir(runDir)).not.toContain("lock");
+});
+
+it("an unreachable coordinator is one clear error after the patience given", async () => {
+  const { address, stop } = await startCoordinator({ runDir: await temporaryFolder() });
+  await stop();
+  const client = new CoordinatorClient(address);
+  onTestFinished(() => client.close());
+  await expect(client.getRun({ patienceMs: 100 })).rejects.toThrow(
+    new RegExp(`\\[NETWORK\\] GetRun to the coordinator at ${address} failed: UNAVAILABLE`),
+  );
+});
+
+it("an upload that breaks off leaves nothing behind and the next one is taken", async () => {
+  const runDir = await temporaryFolder();
+  const { client, address } = await startCoordinator({ runDir });
+  const { generation } = await client.register(registration("LEARNER"));
+  const stub = new coordinatorProto.Coordinator(address, credentials.createInsecure());
+  onTestFinished(() => stub.close());
+  const broken = new Promise<Error | null>((resolve) => {
+    const call = stub.saveCheckpoint((error) => resolve(error));
+    call.write({ header: { generation, update: 1, total_bytes: 1e6, sha256: "0".repeat(64), mean_return: 0 } });
+    call.write({ data: Buffer.alloc(1000) }, () => call.cancel());
+  });
+  expect(await broken).toMatchObject({ code: 1 }); // CANCELLED
+  const reply = await client.saveCheckpoint({ generation, update: 1, meanReturn: 0, bytes: Buffer.from("good") });
+  expect(reply).toEqual({ stored: true, refused: "" });
+  expect((await readdir(join(runDir, "checkpoints"))).length).toBe(2);
+});
+
+it("a watcher that does not read costs no memory and misses nothing once it reads", async () => {
+  const config = { ...smallConfig, totalSteps: 64 * 3000 };
+  const { client, address, metricsPort } = await startCoordinator({ runDir: await temporaryFolder(), config });
+  const { generation } = await client.register(registration("LEARNER"));
+  const stub = new coordinatorProto.Coordinator(address, credentials.createInsecure());
+  onTestFinished(() => stub.close());
+  const slow = stub.watch({ after_update: 0 });
+  slow.on("error", () => undefined); // cancelled at the end
+  const metrics = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`value_${i}`, i]));
+  for (let update = 1; update <= 1500; update++) await client.reportUpdate(report(generation, update, { metrics }));
+  // 1500 reports of 50 values are over a megabyte; one stream's window holds far less, the rest stays on the disk.
+  const seen: number[] = [];
+  for await (const event of slow) {
+    if (event.update) seen.push(event.update.update);
+    if (seen.length === 1500) break;
+  }
+  expect(seen).toEqual(Array.from({ length: 1500 }, (_, i) => i + 1));
+  const page = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  const values = page.split("\n").filter((line) => line.startsWith("anchorage_coordinator_update_value{"));
+  expect(values.length).toBe(53); // with update, generation and agent_steps; bounded at 64
+});
+
+it("serves health over gRPC and HTTP, and answers nothing else", async () => {
+  const { address, metricsPort } = await startCoordinator({ runDir: await temporaryFolder() });
+  const { makeClientConstructor } = await import("@grpc/grpc-js");
+  const { service } = await import("grpc-health-check");
+  const Health = makeClientConstructor(service as never, "Health");
+  const health = new Health(address, credentials.createInsecure()) as unknown as {
+    check: (request: object, done: (error: Error | null, reply: { status: string }) => void) => void;
+    close: () => void;
+  };
+  onTestFinished(() => health.close());
+  const status = await new Promise((resolve, reject) =>
+    health.check({ service: "anchorage.v1.Coordinator" }, (error, reply) =>
+      error ? reject(error) : resolve(reply.status),
+    ),
+  );
+  expect(status).toBe("SERVING");
+  const get = async (path: string, method = "GET") =>
+    (await fetch(`http://127.0.0.1:${metricsPort}${path}`, { method })).status;
+  expect([
+    await get("/healthz"),
+    await get("/readyz"),
+    await get("/metrics"),
+    await get("/etc"),
+    await get("/metrics", "POST"),
+  ]).toEqual([200, 200, 200, 404, 405]);
+});
+
+describe.skipIf(process.getuid?.() !== 0 || !canMount())(
+  "on a disk of 4 MiB (skipped without the right to mount one)",
+  () => {
+    it("a full disk refuses checkpoints and reports with the reason, keeps what is there, and goes on once there is room", async () => {
+      const disk = await temporaryFolder();
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", disk]);
+      onTestFinished(() => void execFileSync("umount", ["-l", disk]));
+      const runDir = join(disk, "run");
+      const { client, metricsPort } = await startCoordinator({ runDir });
+      const { generation } = await client.register(registration("LEARNER"));
+      const save = (update: number) =>
+        client.saveCheckpoint({ generation, update, meanReturn: 0, bytes: Buffer.alloc(1.5e6, update) });
+      expect((await save(1)).stored).toBe(true);
+      await mkdir(join(disk, "others"));
+      await writeFile(join(disk, "others", "big"), Buffer.alloc(1.2e6));
+      expect(await save(2)).toMatchObject({
+        stored: false,
+        refused: expect.stringMatching(/disk is full.*Free space/),
+      });
+      expect((await client.loadCheckpoint())?.update).toBe(1);
+      expect((await readdir(join(runDir, "checkpoints"))).filter((name) => name.includes("unfinished"))).toEqual([]);
+      const big = report(generation, 1, { policy: Buffer.alloc(3e6) });
+      await expect(client.reportUpdate(big, { patienceMs: 0 })).rejects.toThrow(/disk is full/);
+      await rm(join(disk, "others", "big"));
+      expect((await save(2)).stored).toBe(true);
+      expect(await client.reportUpdate(report(generation, 1))).toMatchObject({ accepted: true });
+      expect((await readFile(join(runDir, "metrics.jsonl"), "utf8")).trimEnd().split("\n").length).toBe(1);
+      const page = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      expect(page).toContain('anchorage_coordinator_checkpoints_refused_total{reason="storage"} 1');
+    });
+  },
+);
+
+function canMount(): boolean {
+  try {
+    execFileSync("unshare", ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false; // a container without the capability
+  }
+}
