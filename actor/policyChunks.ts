@@ -51,6 +51,11 @@ export class PolicyChunks {
     this.#kept = kept;
   }
 
+  /** Of the whole snapshots; -1: none yet. */
+  get newestVersion(): number {
+    return Math.max(-1, ...[...this.#whole.values()].map(({ version }) => version));
+  }
+
   get(digest: string): Uint8Array | null {
     return this.#whole.get(digest)?.bytes ?? null;
   }

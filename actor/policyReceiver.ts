@@ -56,6 +56,11 @@ export class PolicyReceiver {
     return this.#connected;
   }
 
+  /** Newest version that is here; -1: none yet. */
+  get newestVersion(): number {
+    return this.#chunks.newestVersion;
+  }
+
   /** Begins to connect, for as long as it takes. */
   start(): void {
     this.#running ??= this.#run();
