@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { createJiti } from "jiti";
+import { atariGames, createNativeEnvBatch, isNativeEnvironment, nativeEnvironmentIds } from "../native/envBatch.ts";
 import type { EnvBatch, Environment } from "../shared/environment.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
@@ -28,12 +29,23 @@ export async function makeEnvBatch({ env, envOptions, size }: EnvBatchSettings):
   if (builtIn) return typescriptBatch(builtIn, envOptions, size, env);
   if (isModulePath(env))
     return typescriptBatch(await importEnvironment(env), envOptions, size, `Environment module ${env}`);
-  const ids = Object.keys(builtInEnvironments);
+  if (isNativeEnvironment(env)) return createNativeEnvBatch({ id: env, size, options: envOptions });
+  const ids = Object.values(environmentIds()).flat();
   throw new OperatorError(
     "ENVIRONMENT",
     `There is no environment ${env}.`,
     `${didYouMean(env, ids)}List them with: anchorage envs`,
   );
+}
+
+/** Every id that can be made on this machine, by family. Throws SETUP if set-up has not run. */
+export function environmentIds(): Readonly<Record<"mujoco" | "atari" | "classic", readonly string[]>> {
+  const atari = atariGames();
+  return {
+    mujoco: nativeEnvironmentIds().filter((id) => !atari.includes(id)),
+    atari,
+    classic: Object.keys(builtInEnvironments),
+  };
 }
 
 export function isModulePath(env: string): boolean {

@@ -1,8 +1,8 @@
-import { listEnvironmentIds } from "../actor/environments.ts";
+import { environmentIds } from "../actor/environments.ts";
 
 /** Prints every environment id, by family. */
 export async function listEnvironments(flags: { readonly json?: boolean }): Promise<number> {
-  const families = listEnvironmentIds();
+  const families = environmentIds();
   if (flags.json) {
     process.stdout.write(`${JSON.stringify(families)}\n`);
     return 0;
