@@ -1,0 +1,72 @@
+import { createServer } from "node:net";
+import { Gauge, Registry } from "prom-client";
+import { expect, it, onTestFinished } from "vitest";
+import { splitAddress } from "../../shared/grpcServer.ts";
+import { startMetricsServer } from "../../shared/metricsServer.ts";
+
+async function serving(ready: () => string | null = () => null, port = 0) {
+  const registry = new Registry();
+  const server = await startMetricsServer({ host: "127.0.0.1", port, registry, ready });
+  onTestFinished(() => server.close());
+  const get = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${server.port}${path}`, init);
+  return { registry, server, get };
+}
+
+it("serves the registry and the process's own metrics", async () => {
+  const { registry, get } = await serving();
+  new Gauge({ name: "anchorage_test_value", help: "x", registers: [registry] }).set(4);
+  const answer = await get("/metrics?x=1");
+  const text = await answer.text();
+  expect(answer.headers.get("content-type")).toMatch(/^text\/plain; version=0.0.4/);
+  expect(text).toContain("anchorage_test_value 4");
+  for (const name of ["process_resident_memory_bytes", "process_cpu_seconds_total", "nodejs_eventloop_lag_seconds"])
+    expect(text).toContain(name);
+});
+
+it("is healthy at once, and ready when the process says so", async () => {
+  let reason: string | null = "no policy yet";
+  const { get } = await serving(() => reason);
+  expect((await get("/healthz")).status).toBe(200);
+  const not = await get("/readyz");
+  expect([not.status, await not.text()]).toEqual([503, "not ready: no policy yet\n"]);
+  reason = null;
+  expect((await get("/readyz")).status).toBe(200);
+});
+
+it("answers anything else with 404 or 405, and a failing collector with 500", async () => {
+  const { registry, get } = await serving();
+  expect((await get("/")).status).toBe(404);
+  expect((await get("/metrics", { method: "POST", body: "x" })).status).toBe(405);
+  expect((await (await get("/healthz", { method: "HEAD" })).text()).length).toBe(0);
+  const collect = (): void => {
+    throw new Error("broken collector");
+  };
+  new Gauge({ name: "anchorage_test_broken", help: "x", registers: [registry], collect });
+  const answer = await get("/metrics");
+  expect([answer.status, await answer.text()]).toEqual([500, "broken collector\n"]);
+});
+
+it("an address in use, or one of another machine, is one clear error", async () => {
+  const { server } = await serving();
+  await expect(serving(() => null, server.port)).rejects.toThrow(
+    `[NETWORK] The metrics server cannot listen on 127.0.0.1:${server.port}: another process uses it. Choose another address`,
+  );
+  const other = startMetricsServer({ host: "192.0.2.1", port: 0, registry: new Registry(), ready: () => null });
+  await expect(other).rejects.toThrow(/192\.0\.2\.1:0: this machine does not have that address/);
+});
+
+it("frees its port when it is closed, open connections or not", async () => {
+  const { server, get } = await serving();
+  await get("/healthz"); // leaves a kept-alive connection
+  await server.close();
+  const again = createServer();
+  await new Promise<void>((resolve, reject) => again.once("error", reject).listen(server.port, "127.0.0.1", resolve));
+  again.close();
+});
+
+it("splits host:port, IPv6 too, and refuses what is none", () => {
+  expect(splitAddress("127.0.0.1:7400")).toEqual({ host: "127.0.0.1", port: 7400 });
+  expect(splitAddress("[::1]:0")).toEqual({ host: "[::1]", port: 0 });
+  for (const bad of ["7400", ":7400", "host:", "host:x", "host:70000", "host:-1"])
+    expect(() => splitAddress(bad)).toThrow(`"${bad}" is no host:port. Write for example`);
+});
