@@ -25,6 +25,7 @@ export class LearnerStream extends EventEmitter<Events> {
   readonly #client: Client;
   readonly #call: ClientDuplexStream<Outgoing, LearnerMessage>;
   #sending: Promise<void> = Promise.resolve();
+  #ending = false;
   #closed = false;
 
   constructor(address: string) {
@@ -43,6 +44,7 @@ export class LearnerStream extends EventEmitter<Events> {
 
   /** Resolves when the message is handed to the network, or the stream is over. */
   send(message: Outgoing): Promise<void> {
+    if (this.#ending) return this.#sending; // after the goodbye: the stream's end gives every lease back
     this.#sending = this.#sending.then(async () => {
       if (this.#closed || this.#call.write(message) || this.#closed) return;
       const over = new AbortController();
@@ -56,6 +58,7 @@ export class LearnerStream extends EventEmitter<Events> {
 
   /** Says goodbye after what was sent, waits for the learner's, at most `ms`. */
   async end(ms: number): Promise<void> {
+    this.#ending = true;
     await Promise.race([this.#sending, new Promise((resolve) => setTimeout(resolve, ms).unref())]);
     if (this.#closed) return;
     const closed = once(this, "closed");
