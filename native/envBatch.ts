@@ -27,6 +27,7 @@ interface NativeBatch {
   step(actions: Int32Array | Float32Array): void;
   save(): Uint8Array;
   load(bytes: Uint8Array): void;
+  unstableSteps(): number;
   close(): void;
 }
 
@@ -167,6 +168,7 @@ class NativeEnvBatch implements EnvBatch {
   readonly episodeReturns: Float64Array;
   readonly episodeLengths: Int32Array;
   readonly #native: NativeBatch;
+  #nextWarning = 1; // unstable steps
 
   constructor(family: Family, spec: EnvironmentSpec, size: number, identity: string, settings: object) {
     const arrays = arraysFor(spec, size);
@@ -193,6 +195,18 @@ class NativeEnvBatch implements EnvBatch {
 
   step(actions: Int32Array | Float32Array): void {
     calling(() => this.#native.step(actions));
+    const unstable = this.#native.unstableSteps();
+    if (unstable >= this.#nextWarning) this.#warnUnstable(unstable);
+  }
+
+  /** The run goes on with the numbers that Gymnasium would give; it must not go on unnoticed. At 1, 10, 100, ... steps. */
+  #warnUnstable(steps: number): void {
+    this.#nextWarning = steps * 10;
+    const problem = `${this.spec.id}: the simulation became unstable in ${steps} agent steps so far and went on from the robot's first pose, as it does under Gymnasium.`;
+    process.emitWarning(`${problem} If it keeps coming, lower the option frameSkip or the actions.`, {
+      type: "AnchorageWarning",
+      code: "UNSTABLE_SIMULATION",
+    });
   }
 
   save(): Uint8Array {

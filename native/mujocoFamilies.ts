@@ -46,7 +46,7 @@ const contactForces = {
 
 const both = (version: MujocoVersion): MujocoFamily["versions"] => ({ 4: version, 5: version });
 const seen = (excludedPositions: number, options: OptionValues): number =>
-  options["excludeCurrentPositionsFromObservation"] ? 0 : excludedPositions;
+  options.excludeCurrentPositionsFromObservation ? 0 : excludedPositions;
 
 const HalfCheetah: MujocoFamily = {
   actions: 6,
@@ -128,12 +128,12 @@ const Ant: MujocoFamily = {
     4: {
       model: "ant.xml",
       options: { ...antOptions, useContactForces: yesNo(false, "observe contact forces and charge for them") },
-      observationSize: (options) => 27 + seen(2, options) + (options["useContactForces"] ? 84 : 0),
+      observationSize: (options) => 27 + seen(2, options) + (options.useContactForces ? 84 : 0),
     },
     5: {
       model: "ant.xml",
       options: { ...antOptions, ...forward(1), includeCfrcExtInObservation: yesNo(true, "observe contact forces") },
-      observationSize: (options) => 27 + seen(2, options) + (options["includeCfrcExtInObservation"] ? 78 : 0),
+      observationSize: (options) => 27 + seen(2, options) + (options.includeCfrcExtInObservation ? 78 : 0),
     },
   },
 };

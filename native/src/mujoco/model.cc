@@ -1,5 +1,6 @@
 #include "model.h"
 
+#include <cctype>
 #include <map>
 #include <mutex>
 
@@ -8,9 +9,20 @@
 namespace anchorage::mujoco {
 namespace {
 
+// MuJoCo's messages may have several lines; ours are one.
+std::string oneLine(const char* message) {
+  std::string line;
+  for (; *message != '\0'; message++) {
+    const bool blank = std::isspace(static_cast<unsigned char>(*message)) != 0;
+    if (!blank) line += *message;
+    else if (!line.empty() && line.back() != ' ') line += ' ';
+  }
+  return line.substr(0, line.find_last_not_of(" .") + 1);
+}
+
 // An exception, not a longjmp: it runs the destructors of what it leaves, and libmujoco carries unwind tables.
 void throwMujocoError(const char* message) {
-  throw EngineError("ENVIRONMENT", std::string("MuJoCo stopped: ") + message + ".",
+  throw EngineError("ENVIRONMENT", "MuJoCo stopped: " + oneLine(message) + ".",
                     "Reset the batch or load a snapshot; if it comes back, the robot model or the actions are unusable.");
 }
 
@@ -44,7 +56,7 @@ std::shared_ptr<const mjModel> sharedModel(const std::string& file) {
   char problem[1000] = "";
   mjModel* loaded = mj_loadXML(file.c_str(), nullptr, problem, sizeof problem);
   if (loaded == nullptr)
-    throw EngineError("SETUP", "The robot model " + file + " cannot be read: " + problem + ".", "Run: npm run setup");
+    throw EngineError("SETUP", "The robot model " + file + " cannot be read: " + oneLine(problem) + ".", "Run: npm run setup");
   skipIslandSearch(loaded);
   std::shared_ptr<const mjModel> model(loaded, [](const mjModel* m) { mj_deleteModel(const_cast<mjModel*>(m)); });
   known = model;
