@@ -67,7 +67,7 @@ export function encodeModel(model: Model): Uint8Array {
     },
     metadataProps: Object.entries(model.metadata).map(([key, value]) => ({ key, value })),
   };
-  return modelType.encode(message).finish();
+  return new Uint8Array(modelType.encode(message).finish()); // its own buffer, which can be given to another thread
 }
 
 function nodeMessage({ operator, inputs, output, attributes = {} }: Node) {

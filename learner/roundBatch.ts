@@ -37,7 +37,7 @@ const perCell: readonly PerCell[] = ["logProbs", "values", "nextValues", "reward
 export class RoundBatchBuilder {
   readonly #config: RunConfig;
   readonly #spec: EnvironmentSpec;
-  readonly #batch: RoundBatch;
+  readonly #batch: Omit<RoundBatch, "waves">;
 
   constructor(config: RunConfig, spec: EnvironmentSpec) {
     const { envs: columns, rolloutSteps: steps } = config;
@@ -60,8 +60,12 @@ export class RoundBatchBuilder {
       truncated: new Uint8Array(cells),
       environments: new Int32Array(columns),
       policyVersions: new Int32Array(columns),
-      waves: [],
     };
+  }
+
+  /** Where every round is built: the same arrays always. */
+  get arrays(): Omit<RoundBatch, "waves"> {
+    return this.#batch;
   }
 
   /**

@@ -1,0 +1,239 @@
+import { OperatorError } from "../shared/errors.ts";
+import type { PolicySnapshot } from "../shared/policySnapshot.ts";
+import { runShape } from "../shared/runConfig.ts";
+import { shuffledIndices } from "../shared/seeds.ts";
+import { generalizedAdvantages } from "./gae.ts";
+import { initialWeights } from "./initialWeights.ts";
+import { MinibatchGatherer, type Samples } from "./minibatches.ts";
+import { type NetworkSpec, networkSpec } from "./networkSpec.ts";
+import { normaliseRows, ObservationStatistics } from "./observationStatistics.ts";
+import { exportPolicy } from "./onnxExport.ts";
+import { RewardScaling } from "./rewardScaling.ts";
+import { type RoundBatch, RoundBatchBuilder, type TrainingRollout } from "./roundBatch.ts";
+import type { TrainerSettings, TrainerState, UpdateResult } from "./trainer.ts";
+import { decodeTrainerState, encodeTrainerState, type TrainerNumbers } from "./trainerState.ts";
+import type { ParameterArrays, UpdateEngine, UpdateSettings } from "./update.ts";
+import { explainedVariance, UpdateMetrics } from "./updateMetrics.ts";
+import { weightsSha256 } from "./weightsHash.ts";
+
+/** The update engine's settings of a run. */
+export function updateSettings({ config, spec, device, threads, onednn }: TrainerSettings): UpdateSettings {
+  const { minibatchSize } = runShape(config);
+  return { ...config, network: networkSpec(config, spec), minibatchSize, device, threads, onednn };
+}
+
+/**
+ * Everything between a round's rollouts and the next policy version, on the calling thread: assembly, reward scaling, GAE,
+ * epochs x minibatches, statistics, export. Not usable after `update` threw: the round is then half trained.
+ */
+export class RoundTrainer {
+  readonly #settings: TrainerSettings;
+  readonly #network: NetworkSpec;
+  readonly #engine: UpdateEngine;
+  readonly #builder: RoundBatchBuilder;
+  readonly #samples: Samples;
+  readonly #gatherer: MinibatchGatherer;
+  #observations: ObservationStatistics | null = null;
+  #rewards: RewardScaling | null = null;
+  #updates = 0;
+
+  constructor(settings: TrainerSettings, engine: UpdateEngine) {
+    const { config, spec } = settings;
+    const { stepsPerRound, minibatchSize } = runShape(config);
+    this.#settings = settings;
+    this.#network = networkSpec(config, spec);
+    this.#engine = engine;
+    this.#builder = new RoundBatchBuilder(config, spec);
+    const { observations, actions, logProbs, values } = this.#builder.arrays;
+    this.#samples = {
+      observations: this.#network.input.normalize ? new Float32Array(observations.length) : observations,
+      actions,
+      logProbs,
+      values,
+      advantages: new Float32Array(stepsPerRound),
+      returns: new Float32Array(stepsPerRound),
+    };
+    this.#gatherer = new MinibatchGatherer(this.#samples, minibatchSize);
+  }
+
+  /** Fresh weights from the run's seed, or those of `state`; gives that version's snapshot. Throws MISMATCH. */
+  initialise(state: TrainerState | null): PolicySnapshot {
+    const numbers = state === null ? this.#freshNumbers() : decodeTrainerState(state, this.#outline(state.updates));
+    const { config } = this.#settings;
+    this.#updates = numbers.updates;
+    this.#observations = numbers.observations && new ObservationStatistics(this.#retained, numbers.observations);
+    this.#rewards = numbers.rewards && new RewardScaling(config.gamma, config.rewardClip, numbers.rewards);
+    this.#engine.setParameters(numbers.weights);
+    this.#engine.setOptimizer(numbers.optimizer);
+    return this.#export(numbers.weights);
+  }
+
+  /** Trains on one round and gives the next version. Throws MISMATCH, SHAPE, NUMERIC. */
+  update(round: number, rollouts: readonly TrainingRollout[]): UpdateResult {
+    if (round !== this.#updates)
+      throw new OperatorError(
+        "MISMATCH",
+        `The trainer has done ${this.#updates} updates and was given round ${round}.`,
+        "Restart the learner from its last checkpoint; report this.",
+      );
+    const clock = new StageClock();
+    const batch = this.#builder.build(round, rollouts);
+    this.#normalise(batch);
+    clock.end("assemble_seconds");
+    this.#advantages(batch);
+    clock.end("gae_seconds");
+    const metrics = new UpdateMetrics();
+    const learningRate = this.#learningRate(round);
+    const gatherSeconds = this.#epochs(round, learningRate, metrics);
+    clock.end("minibatch_seconds");
+    this.#updates = round + 1;
+    if (this.#observations) {
+      this.#observations.foldRound(this.#updates, batch.observations as Float32Array, batch.steps);
+      clock.end("statistics_seconds");
+    }
+    const weights = this.#engine.parameters();
+    const snapshot = this.#export(weights);
+    const hash = weightsSha256(this.#network, weights);
+    clock.end("export_seconds");
+    const { values, returns } = this.#samples;
+    return {
+      update: this.#updates,
+      snapshot,
+      weightsSha256: hash,
+      metrics: {
+        ...metrics.summary(),
+        explained_variance: explainedVariance(values, returns),
+        learning_rate: learningRate,
+        policy_lag: meanLag(round, batch.policyVersions),
+        ...clock.seconds,
+        gather_seconds: gatherSeconds,
+      },
+    };
+  }
+
+  state(): TrainerState {
+    const numbers: TrainerNumbers = {
+      updates: this.#updates,
+      weights: this.#engine.parameters(),
+      optimizer: this.#engine.optimizer(),
+      observations: this.#observations?.versions ?? null,
+      rewards: this.#rewards?.state ?? null,
+    };
+    return encodeTrainerState(numbers, this.#network);
+  }
+
+  close(): void {
+    this.#engine.close();
+  }
+
+  /** Versions whose observation statistics may still be needed: the largest lag and the newest. */
+  get #retained(): number {
+    const { policyLag, maxPolicyLag } = this.#settings.config;
+    return (policyLag === "async" ? maxPolicyLag : policyLag) + 1;
+  }
+
+  #outline(updates: number) {
+    const oldest = Math.max(0, updates + 1 - this.#retained);
+    const versions = Array.from({ length: updates + 1 - oldest }, (_, i) => oldest + i);
+    const { config } = this.#settings;
+    return {
+      network: this.#network,
+      environments: config.envs,
+      observationVersions: this.#network.input.normalize === null ? null : versions,
+      normalizeRewards: config.normalizeRewards,
+    };
+  }
+
+  #freshNumbers(): TrainerNumbers {
+    const { config } = this.#settings;
+    const weights = initialWeights(this.#network, config.seed);
+    const zeros = (): ParameterArrays =>
+      Object.fromEntries(Object.entries(weights).map(([name, data]) => [name, new Float32Array(data.length)]));
+    const dimensions = this.#network.input.shape.reduce((product, extent) => product * extent, 1);
+    return {
+      updates: 0,
+      weights,
+      optimizer: { step: 0, m: zeros(), v: zeros() },
+      observations: this.#network.input.normalize && ObservationStatistics.initial(dimensions, this.#retained).versions,
+      rewards: config.normalizeRewards
+        ? RewardScaling.initial(config.gamma, config.rewardClip, config.envs).state
+        : null,
+    };
+  }
+
+  /** Raw observations to the network's, each column with the statistics of the version that acted. */
+  #normalise(batch: RoundBatch): void {
+    const { normalize } = this.#network.input;
+    if (this.#observations === null || normalize === null) return;
+    const { steps, columns, policyVersions } = batch;
+    const raw = batch.observations as Float32Array;
+    const normalised = this.#samples.observations as Float32Array;
+    const normalisers = new Map<number, ReturnType<ObservationStatistics["normaliser"]>>();
+    for (const version of policyVersions)
+      if (!normalisers.has(version)) normalisers.set(version, this.#observations.normaliser(version));
+    if (normalisers.size === 1)
+      return normaliseRows(raw, normalised, normalisers.get(policyVersions[0]!)!, normalize.clip, 0, steps * columns);
+    for (let i = 0; i < steps * columns; i++)
+      normaliseRows(raw, normalised, normalisers.get(policyVersions[i % columns]!)!, normalize.clip, i, i + 1);
+  }
+
+  #advantages(batch: RoundBatch): void {
+    const { gamma, gaeLambda } = this.#settings.config;
+    const rewards = this.#rewards ? this.#rewards.scale(batch) : batch.rewards;
+    const { advantages, returns } = generalizedAdvantages(
+      { ...batch, batch: batch.columns, rewards },
+      gamma,
+      gaeLambda,
+    );
+    this.#samples.advantages.set(advantages);
+    this.#samples.returns.set(returns);
+  }
+
+  #learningRate(round: number): number {
+    const { config } = this.#settings;
+    return config.annealLearningRate
+      ? config.learningRate * (1 - round / runShape(config).rounds)
+      : config.learningRate;
+  }
+
+  /** Gives the seconds spent on shuffling and gathering. */
+  #epochs(round: number, learningRate: number, metrics: UpdateMetrics): number {
+    const { config } = this.#settings;
+    const { stepsPerRound, minibatchSize } = runShape(config);
+    let gatherMs = 0;
+    for (let epoch = 0; epoch < config.epochs; epoch++) {
+      let began = performance.now();
+      const indices = shuffledIndices(config.seed, round, epoch, stepsPerRound);
+      for (let from = 0; from < stepsPerRound; from += minibatchSize) {
+        const minibatch = this.#gatherer.gather(indices, from);
+        gatherMs += performance.now() - began;
+        metrics.add(this.#engine.step(minibatch, learningRate));
+        began = performance.now();
+      }
+    }
+    return gatherMs / 1000;
+  }
+
+  #export(parameters: ParameterArrays): PolicySnapshot {
+    const { runId, spec } = this.#settings;
+    const version = this.#updates;
+    const normaliser = this.#observations?.normaliser(version) ?? null;
+    return exportPolicy({ version, runId, spec, network: this.#network, parameters, normaliser });
+  }
+}
+
+function meanLag(round: number, versions: Int32Array): number {
+  return versions.reduce((sum, version) => sum + round - version, 0) / versions.length;
+}
+
+/** Wall seconds by stage. */
+class StageClock {
+  readonly seconds: Record<string, number> = {};
+  #last = performance.now();
+
+  end(stage: string): void {
+    const now = performance.now();
+    this.seconds[stage] = (now - this.#last) / 1000;
+    this.#last = now;
+  }
+}

@@ -1,0 +1,56 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { CompiledUpdate } from "./compiledUpdate.ts";
+import { RoundTrainer, updateSettings } from "./roundTrainer.ts";
+import type { NamedTensor, TrainerSettings } from "./trainer.ts";
+import {
+  failureOf,
+  type TrainerAnswer,
+  type TrainerCall,
+  type TrainerFailure,
+  type TrainerResults,
+} from "./trainerMessages.ts";
+
+/** The worker thread of TrainerThread: owns TensorFlow, answers one call after the other. */
+const port = parentPort!;
+const settings = workerData as TrainerSettings;
+
+let trainer: RoundTrainer | null = null;
+let broken: TrainerFailure | null = null; // a half-trained round must not become a checkpoint
+
+port.on("message", (message: TrainerCall) => {
+  let answer: TrainerAnswer;
+  try {
+    answer = broken && message.call !== "close" ? { failure: broken } : { result: answerTo(message) };
+  } catch (error) {
+    broken = failureOf(error);
+    answer = { failure: broken };
+  }
+  port.postMessage(answer, "result" in answer ? buffersOf(answer.result) : []);
+  if (message.call === "close") port.close();
+});
+
+function answerTo(message: TrainerCall): TrainerResults[keyof TrainerResults] {
+  trainer ??=
+    message.call === "close" ? null : new RoundTrainer(settings, new CompiledUpdate(updateSettings(settings)));
+  if (trainer === null) return null;
+  switch (message.call) {
+    case "initialise":
+      return trainer.initialise(message.state);
+    case "update":
+      return trainer.update(message.round, message.rollouts);
+    case "state":
+      return trainer.state();
+    case "close":
+      trainer.close();
+      return null;
+  }
+}
+
+/** What is given away instead of copied: megabytes of policy and weights. */
+function buffersOf(result: TrainerResults[keyof TrainerResults]): ArrayBuffer[] {
+  if (result === null) return [];
+  if ("tensors" in result)
+    return Object.values(result.tensors).map(({ data }: NamedTensor) => data.buffer as ArrayBuffer);
+  const snapshot = "snapshot" in result ? result.snapshot : result;
+  return [snapshot.bytes.buffer as ArrayBuffer];
+}
