@@ -1,6 +1,6 @@
 import type { EnvironmentSpec } from "../shared/environment.ts";
 import { OperatorError } from "../shared/errors.ts";
-import { philoxWords, type Stream, stream, uniformFrom } from "../shared/seeds.ts";
+import { philoxWords, stream, uniformFrom } from "../shared/seeds.ts";
 import type { Policy } from "./policy.ts";
 
 const halfLogTwoPi = 0.5 * Math.log(2 * Math.PI);
@@ -10,7 +10,6 @@ export interface SamplerSettings {
   readonly action: EnvironmentSpec["action"];
   readonly size: number; // E
   readonly seed: number; // the run's
-  readonly use?: Stream; // which noise; default stream.action
   /** The most likely action instead of a sample; log-probabilities are then those of that action. */
   readonly deterministic?: boolean;
 }
@@ -31,12 +30,11 @@ export class ActionSampler {
   readonly #count: number; // A
   readonly #keyLow: number;
   readonly #keyHigh: number;
-  readonly #use: Stream;
   readonly #deterministic: boolean;
   readonly #words = new Uint32Array(4);
   readonly #weights: Float64Array; // [A]
 
-  constructor({ action, size, seed, use = stream.action, deterministic = false }: SamplerSettings) {
+  constructor({ action, size, seed, deterministic = false }: SamplerSettings) {
     this.#count = action.kind === "discrete" ? action.count : action.low.length;
     this.environments = new Uint32Array(size);
     this.steps = new Uint32Array(size);
@@ -45,7 +43,6 @@ export class ActionSampler {
     this.#weights = new Float64Array(this.#count);
     this.#keyLow = seed % 4294967296;
     this.#keyHigh = Math.floor(seed / 4294967296);
-    this.#use = use;
     this.#deterministic = deterministic;
   }
 
@@ -118,7 +115,7 @@ export class ActionSampler {
   }
 
   #draw(e: number, block: number): Uint32Array {
-    philoxWords(this.#keyLow, this.#keyHigh, block, this.environments[e]!, this.steps[e]!, this.#use, this.#words);
+    philoxWords(this.#keyLow, this.#keyHigh, block, this.environments[e]!, this.steps[e]!, stream.action, this.#words);
     return this.#words;
   }
 }
