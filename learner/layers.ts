@@ -63,6 +63,16 @@ const matrixProduct: Product = {
   weightGradient: (x, _weight, dh) => matMul(x, dh, true, false),
 };
 
+/**
+ * The same for few output units, a head: TensorFlow's product of a transposed wide and a narrow matrix takes 0.42 ms at
+ * [1024, 256]^T [1024, 6], its transpose 0.05.
+ */
+const narrowMatrixProduct: Product = {
+  ...matrixProduct,
+  weightGradient: (x, _weight, dh) => tensorflow().transpose(matMul(dh, x, true, false)),
+};
+const narrow = 16; // units
+
 function convolutionProduct(stride: number): Product {
   const shapeOf = (t: Tensor): Tensor => tensorflow().tensor1d(t.shape, "int32");
   const attributes = { strides: [1, stride, stride, 1], padding: "VALID", data_format: "NHWC", dilations: [1, 1, 1, 1] };
@@ -80,7 +90,7 @@ export interface LayerInput {
 
 /** activation(x W + b): x [M, I], weight [I, O], bias [O] -> [M, O]. */
 export function dense(input: LayerInput, weight: Tensor, bias: Tensor, activation: Activation): Tensor {
-  return layer(matrixProduct, input, weight, bias, activation);
+  return layer(weight.shape[1]! <= narrow ? narrowMatrixProduct : matrixProduct, input, weight, bias, activation);
 }
 
 /** activation(conv(x, W) + b), "valid": x [M, H, W, C], weight [K, K, C, F], bias [F] -> [M, H', W', F]. */

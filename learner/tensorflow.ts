@@ -11,6 +11,7 @@ export type Tensor = import("@tensorflow/tfjs-node").Tensor;
 export interface TensorFlowSettings {
   readonly device: "auto" | "cpu" | "gpu";
   readonly onednn: "auto" | "on" | "off";
+  readonly threads: number; // intra-op threads of everything that TensorFlow computes in this process
   readonly network: NetworkSpec; // decides what "auto" means for oneDNN
 }
 
@@ -29,6 +30,9 @@ export function tensorflowEnvironment(settings: TensorFlowSettings): Record<stri
   const onGpu = usedDevice(settings.device) === "gpu";
   return {
     TF_ENABLE_ONEDNN_OPTS: onednn ? "1" : "0",
+    // The process's first session sizes the thread pool of all, whatever their own config says: and tfjs's comes first.
+    TF_NUM_INTRAOP_THREADS: String(settings.threads),
+    TF_NUM_INTEROP_THREADS: "1",
     TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? "2",
     ...(onGpu
       ? { TF_DETERMINISTIC_OPS: "1", TF_FORCE_GPU_ALLOW_GROWTH: "true" }
