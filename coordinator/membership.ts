@@ -73,8 +73,8 @@ export class Membership {
       throw new OperatorError("CONFIG", `${mostMembers} members are registered already.`, "Start fewer actors.");
     const fingerprint = parseFingerprint(request.fingerprint_json);
     const memberId = `${role.toLowerCase()}-${randomUUID().slice(0, 8)}`;
-    await this.#recordFingerprint(role, fingerprint);
-    if (role === "LEARNER") await this.#takeOver(memberId, request);
+    if (role === "LEARNER") await this.#takeOver(memberId, request, fingerprint);
+    else await this.#recordFingerprint(role, fingerprint);
     const { host, pid } = request;
     const { generation } = this;
     this.#members.set(memberId, { id: memberId, role, host, pid, generation, seen: performance.now(), statusJson: "" });
@@ -133,6 +133,12 @@ export class Membership {
       : `generation ${generation} was never given out (newest: ${this.generation}): register first`;
   }
 
+  /** The newest learner did work. Only now its fingerprint counts: one that refuses to resume here changes nothing. */
+  async learnerWorked(): Promise<void> {
+    const { learner } = this.#options.state.current;
+    if (learner !== null) await this.#recordFingerprint("LEARNER", learner.fingerprint);
+  }
+
   async #leave(member: Member): Promise<void> {
     this.#members.delete(member.id);
     this.#options.log.info({ memberId: member.id }, `${member.role.toLowerCase()} left`);
@@ -142,9 +148,9 @@ export class Membership {
   }
 
   /** The new generation is on the disk before anyone hears of it: no two learners ever get the same one. */
-  async #takeOver(memberId: string, request: RegisterRequest__Output): Promise<void> {
+  async #takeOver(memberId: string, request: RegisterRequest__Output, fingerprint: Fingerprint): Promise<void> {
     const { host, pid, learner_address: address, metrics_port: metricsPort } = request;
-    const learner = { memberId, host, pid, address, metricsPort };
+    const learner = { memberId, host, pid, address, metricsPort, fingerprint };
     await this.#options.state.change((now) => ({ generation: now.generation + 1, learner }));
     for (const [id, member] of this.#members) if (member.role === "LEARNER") this.#members.delete(id);
     this.#learnerSeen = performance.now();

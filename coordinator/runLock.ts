@@ -1,12 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { link, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { link, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { messageOf, OperatorError } from "../shared/errors.ts";
-import { storageError } from "./atomicFile.ts";
+import { OperatorError } from "../shared/errors.ts";
+import { storageError, writeAtomically } from "./atomicFile.ts";
 
-const Owner = z.object({ pid: z.int(), host: z.string(), started: z.string().nullable(), token: z.string() });
+const Owner = z.object({
+  pid: z.int(),
+  host: z.string(),
+  started: z.string().nullable(),
+  released: z.boolean(),
+});
 type Owner = z.infer<typeof Owner>;
 
 const refreshMs = 5_000;
@@ -17,61 +22,81 @@ const silentMs = 60_000;
  * Lets one coordinator own a run folder. The lock of a dead process is taken over; a live one's is refused, naming it.
  * Same machine: by pid and start time (a pid may be in use again, in a container always is); another one, as with a
  * network disk: by the file's age, which its owner refreshes.
+ *
+ * Locks are numbered and the highest number counts: to take over `lock.3` means to create `lock.4`, which succeeds for
+ * one process only. A released lock stays as it is until the next owner removes it, so that no number is given out twice
+ * to someone who looked earlier.
  */
 export class RunLock {
-  readonly #path: string;
-  readonly #owner: Owner;
+  readonly #folder: string;
+  readonly #number: number;
   readonly #timer: NodeJS.Timeout;
 
-  private constructor(path: string, owner: Owner, onLost: (error: OperatorError) => void) {
-    this.#path = path;
-    this.#owner = owner;
+  private constructor(folder: string, number: number, onLost: (error: OperatorError) => void) {
+    this.#folder = folder;
+    this.#number = number;
     this.#timer = setInterval(() => void this.#refresh(onLost), refreshMs);
     this.#timer.unref();
   }
 
   /** Throws STORAGE if another coordinator owns the folder or it cannot be written. `onLost`: it was taken from us. */
   static async take(folder: string, onLost: (error: OperatorError) => void): Promise<RunLock> {
-    const path = join(folder, "lock");
-    const owner = { pid: process.pid, host: hostname(), started: await startOf(process.pid), token: randomUUID() };
-    for (let attempt = 0; attempt < 5; attempt++) {
-      if (await tryToCreate(path, owner)) return new RunLock(path, owner, onLost);
-      const other = await readOwner(path);
-      if (other === null) continue; // released just now
-      if (other !== "unreadable" && (await isAlive(path, other))) throw held(folder, other);
-      await removeStale(path, other);
+    for (let attempt = 0; attempt < 10; attempt++) {
+      const numbers = await lockNumbers(folder);
+      const newest = numbers.at(-1) ?? 0;
+      const other = newest === 0 ? null : await readOwner(pathOf(folder, newest));
+      if (other !== null && !other.released && (await isAlive(pathOf(folder, newest), other)))
+        throw held(folder, other);
+      if (!(await create(folder, newest + 1))) continue; // another one was faster
+      const now = await lockNumbers(folder);
+      if (now.at(-1) === newest + 1) {
+        for (const old of now.slice(0, -1)) await rm(pathOf(folder, old), { force: true });
+        return new RunLock(folder, newest + 1, onLost);
+      }
+      await rm(pathOf(folder, newest + 1), { force: true }); // we looked long ago: later owners came and went
     }
-    throw new OperatorError(
-      "STORAGE",
-      `${path} cannot be taken.`,
-      "Other coordinators start on this folder right now: start one.",
-    );
+    const problem = `The lock of ${folder} cannot be taken: others take it all the time.`;
+    throw new OperatorError("STORAGE", problem, "Start one coordinator per run folder.");
   }
 
   async release(): Promise<void> {
     clearInterval(this.#timer);
-    const owner = await readOwner(this.#path);
-    if (owner !== null && owner !== "unreadable" && owner.token === this.#owner.token)
-      await rm(this.#path, { force: true });
+    const path = pathOf(this.#folder, this.#number);
+    if ((await lockNumbers(this.#folder)).at(-1) !== this.#number) return; // lost; it is not ours to say
+    await writeAtomically(path, JSON.stringify({ ...(await self()), released: true }));
   }
 
   async #refresh(onLost: (error: OperatorError) => void): Promise<void> {
     try {
-      const owner = await readOwner(this.#path);
-      if (owner !== null && owner !== "unreadable" && owner.token === this.#owner.token) {
-        const now = new Date();
-        return await utimes(this.#path, now, now);
-      }
-      const by = owner === null || owner === "unreadable" ? "nobody known" : `pid ${owner.pid} on ${owner.host}`;
+      const newest = (await lockNumbers(this.#folder)).at(-1);
+      const now = new Date();
+      if (newest === this.#number) return await utimes(pathOf(this.#folder, newest), now, now);
       clearInterval(this.#timer);
-      onLost(
-        new OperatorError("STORAGE", `${this.#path} now belongs to ${by}.`, "Run one coordinator per run folder."),
-      );
+      const owner = newest === undefined ? null : await readOwner(pathOf(this.#folder, newest));
+      const by = owner === null ? "is gone" : `was taken by pid ${owner.pid} on ${owner.host}`;
+      onLost(new OperatorError("STORAGE", `The lock of ${this.#folder} ${by}.`, "Run one coordinator per run folder."));
     } catch (cause) {
       clearInterval(this.#timer);
-      onLost(storageError(`${this.#path} cannot be refreshed`, cause));
+      onLost(storageError(`The lock of ${this.#folder} cannot be refreshed`, cause));
     }
   }
+}
+
+/** Is it one of the lock's files? */
+export const isLockFile = (name: string): boolean => /^lock\.\d+(\.|$)/.test(name);
+
+const pathOf = (folder: string, number: number): string => join(folder, `lock.${number}`);
+const self = async (): Promise<Owner> => {
+  return { pid: process.pid, host: hostname(), started: await startOf(process.pid), released: false };
+};
+
+/** Ascending. */
+async function lockNumbers(folder: string): Promise<number[]> {
+  const names = await readdir(folder);
+  return names
+    .map((name) => Number(/^lock\.(\d+)$/.exec(name)?.[1] ?? 0))
+    .filter((number) => number > 0)
+    .sort((a, b) => a - b);
 }
 
 function held(folder: string, owner: Owner): OperatorError {
@@ -82,11 +107,12 @@ function held(folder: string, owner: Owner): OperatorError {
   );
 }
 
-/** Written aside and linked into place: a lock is never seen half-written. */
-async function tryToCreate(path: string, owner: Owner): Promise<boolean> {
-  const aside = `${path}.${owner.token}`;
+/** false: it exists. Written aside and linked into place, so that a lock is never seen half-written. */
+async function create(folder: string, number: number): Promise<boolean> {
+  const path = pathOf(folder, number);
+  const aside = `${path}.${randomUUID()}`;
   try {
-    await writeFile(aside, JSON.stringify(owner), { flag: "wx" });
+    await writeFile(aside, JSON.stringify(await self()), { flag: "wx" });
     await link(aside, path);
     return true;
   } catch (cause) {
@@ -97,28 +123,14 @@ async function tryToCreate(path: string, owner: Owner): Promise<boolean> {
   }
 }
 
-/** Two may see the same stale lock; renaming it lets one win. What was renamed by mistake is put back. */
-async function removeStale(path: string, seen: Owner | "unreadable"): Promise<void> {
-  const aside = `${path}.stale-${randomUUID()}`;
-  try {
-    await rename(path, aside);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return; // the other one won
-    throw storageError(`The stale ${path} cannot be removed`, cause);
-  }
-  const renamed = await readOwner(aside);
-  const wasStale = JSON.stringify(renamed) === JSON.stringify(seen);
-  if (!wasStale) await link(aside, path).catch(() => undefined); // EEXIST: its owner is about to notice by itself
-  await rm(aside, { force: true });
-}
-
-async function readOwner(path: string): Promise<Owner | null | "unreadable"> {
+/** null: nobody's (just removed by its successor, or torn by a power loss). */
+async function readOwner(path: string): Promise<Owner | null> {
   try {
     return Owner.parse(JSON.parse(await readFile(path, "utf8")));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    if (error instanceof SyntaxError || error instanceof z.ZodError) return "unreadable"; // torn by a power loss
-    throw storageError(`${path} cannot be read: ${messageOf(error)}`, error);
+    const absent = (error as NodeJS.ErrnoException).code === "ENOENT";
+    if (absent || error instanceof SyntaxError || error instanceof z.ZodError) return null;
+    throw storageError(`${path} cannot be read`, error);
   }
 }
 

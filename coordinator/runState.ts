@@ -11,6 +11,7 @@ const LearnerRecord = z.object({
   pid: z.int(),
   address: z.string(),
   metricsPort: z.int(),
+  fingerprint: Fingerprint,
 });
 export type LearnerRecord = z.infer<typeof LearnerRecord>;
 

@@ -6,7 +6,7 @@ import { buildId } from "../shared/build.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { canonicalJson, RunConfig } from "../shared/runConfig.ts";
 import { storageError, unfinished, writeAtomically } from "./atomicFile.ts";
-import { RunLock } from "./runLock.ts";
+import { isLockFile, RunLock } from "./runLock.ts";
 import { freshState, RunState } from "./runState.ts";
 
 /** Of the run folder's layout; raised when an older build could not read it. */
@@ -36,7 +36,7 @@ export interface OpenRun {
 }
 
 /** Beside a run's own files: what `train` keeps there before the coordinator has made the run. */
-const tolerated = new Set(["lock", "config.json", "state.json", "checkpoints", "tensorboard", "logs", "nats"]);
+const tolerated = new Set(["config.json", "state.json", "checkpoints", "tensorboard", "logs", "nats"]);
 
 /** Opens or creates the run in a folder and locks it. Every way this can be wrong is an OperatorError; see docs/runFolder.md. */
 export async function openRun(options: OpenRunOptions): Promise<OpenRun> {
@@ -99,7 +99,7 @@ async function refuseUnfit(folder: string, { resume, config }: OpenRunOptions): 
   throw new OperatorError("STORAGE", problem, "Choose a new or empty folder as --run-dir.");
 }
 
-const ours = (name: string): boolean => unfinished.test(name) || name.startsWith("lock.");
+const ours = (name: string): boolean => unfinished.test(name) || isLockFile(name);
 
 function nothingToResume(folder: string): OperatorError {
   const problem = `There is no run to resume in ${folder}: it has no run.json.`;

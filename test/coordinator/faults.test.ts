@@ -18,7 +18,7 @@ it("an address in use is one clear error, and the folder is let go", async () =>
     new RegExp(`The metrics server cannot listen on 127.0.0.1:${metricsPort}: another process uses it`),
   );
   await expect(on({ coordinatorListen: "nowhere" })).rejects.toThrow(/"nowhere" is no host:port/);
-  expect(await readdir(runDir)).not.toContain("lock");
+  expect((await on({ coordinatorListen: "127.0.0.1:0" })).runId).toMatch(/^cartpole/);
 });
 
 it("an unreachable coordinator is one clear error after the patience given", async () => {

@@ -168,6 +168,17 @@ it("marks the run not reproducible once a member of another fingerprint works on
   expect((await client.getRun()).reproducible).toBe(false);
 });
 
+it("a learner of another fingerprint counts once it has worked, not if it only looked in", async () => {
+  const { client } = await startCoordinator({ runDir: await temporaryFolder() });
+  const reproducible = async () => (await client.getRun()).reproducible;
+  await client.register(registration("LEARNER"));
+  await client.reportUpdate(report(1, 1));
+  await client.register(registration("LEARNER", { node: "v1.0.0" }));
+  expect(await reproducible()).toBe(true);
+  await client.reportUpdate(report(2, 2));
+  expect(await reproducible()).toBe(false);
+});
+
 it("refuses impossible registrations and reports with the field's name", async () => {
   const { client } = await startCoordinator({ runDir: await temporaryFolder() });
   await expect(client.register({ ...registration("LEARNER"), learner_address: "nowhere" })).rejects.toThrow(
