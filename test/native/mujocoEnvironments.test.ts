@@ -1,6 +1,9 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { mujocoEnvironment, mujocoEnvironmentIds, mujocoOptions } from "../../native/mujocoEnvironments.ts";
 import { EnvironmentSpec } from "../../shared/environment.ts";
+import { projectRoot } from "../../shared/nativeParts.ts";
 import { describeNatively } from "./mujocoBatch.ts";
 
 const messageOf = (make: () => unknown): string => {
@@ -36,6 +39,12 @@ describe("the registry of MuJoCo environments", () => {
         const { spec } = mujocoEnvironment(id, options);
         expect(spec.observation.shape, `${id} ${name}`).toEqual(describeNatively(id, options).shape);
       }
+  });
+
+  it("has every option in the documentation", () => {
+    const page = readFileSync(join(projectRoot, "docs", "environments.md"), "utf8");
+    const names = mujocoEnvironmentIds.flatMap((id) => Object.keys(mujocoOptions(id).shape));
+    expect([...new Set(names)].filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
   });
 
   it("has Gymnasium's time limits, and takes another", () => {
