@@ -72,12 +72,12 @@ async function work(actor: Actor, onStarted: (collector: Collector, runner: Leas
   lifecycle.onClose("rollout workers", () => pool.close());
   metrics.workers.set(workers);
   const slots = policySlots(config.policyLag, config.maxPolicyLag);
-  const policies = new PolicyReceiver({ servers: [run.nats || deploy.nats], runId: run.run_id, slots, log });
+  const policies = new PolicyReceiver({ servers: (run.nats || deploy.nats).split(","), runId: run.run_id, slots, log });
   lifecycle.onClose("policy receiver", () => policies.close());
   policies.start();
 
   const own = fingerprint(null);
-  const status = (): object => describe(collector, runner, policies, config);
+  const status = (): object => ({ ...describe(collector, runner, policies, config), metricsPort });
   const membership = { role: "ACTOR", fingerprint: own, learnerAddress: "", metricsPort, status, log } as const;
   const member = await RunMember.join(
     client,
