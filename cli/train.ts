@@ -29,7 +29,7 @@ const stopGraceMs = 60_000; // a Humanoid update and a checkpoint fit in well
  */
 export async function train(options: TrainOptions): Promise<number> {
   const log = logger("train");
-  const lifecycle = processLifecycle(log, { child: false });
+  const lifecycle = processLifecycle(log);
   const view = new RunView(options);
   let fail: (error: unknown) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => {

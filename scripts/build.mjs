@@ -5,8 +5,9 @@ import { command } from "./setup/command.mjs";
 import { digestOf, filesBelow } from "./setup/compiler.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { whole } from "./setup/part.mjs";
-import { keyOf, projectRoot } from "./setup/places.mjs";
+import { keyOf, projectRoot, startedAs } from "./setup/places.mjs";
 import { step } from "./setup/progress.mjs";
+import { fail } from "./setup/setupError.mjs";
 
 const dist = join(projectRoot, "dist");
 const stampFile = join(dist, ".stamp.json");
@@ -31,12 +32,15 @@ async function upToDate() {
   return JSON.parse(await readFile(stampFile, "utf8")).stamp === (await sources()).stamp;
 }
 
+/** What decides how the processes behave: shared/build.ts makes the build's name of the stamp. */
 async function sources() {
   const { include } = JSON.parse(await readFile(join(projectRoot, "tsconfig.build.json"), "utf8"));
   const folders = include.filter((name) => !name.endsWith(".ts"));
   const single = include.filter((name) => name.endsWith(".ts") && existsSync(join(projectRoot, name)));
-  const below = await Promise.all(folders.map((folder) => filesBelow(projectRoot, folder, [".ts"])));
+  const below = await Promise.all(folders.map((folder) => filesBelow(projectRoot, folder, [".ts", ".proto", ".cc", ".h"])));
   const files = [...single, ...below.flat()];
   const settings = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
   return { files, stamp: keyOf(await digestOf(projectRoot, [...settings, ...files])) };
 }
+
+if (startedAs(import.meta.url)) await build().catch(fail);

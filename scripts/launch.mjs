@@ -11,7 +11,8 @@ const sameSignalMs = 150;
  * It gets a process group of its own, so that a signal reaches it through us only, and exactly once.
  */
 export function launch(program, args) {
-  const options = { stdio: "inherit", detached: true, env: { TF_CPP_MIN_LOG_LEVEL: "2", ...process.env } };
+  // ipc: its closing tells the program that we were killed
+  const options = { stdio: ["inherit", "inherit", "inherit", "ipc"], detached: true, env: { TF_CPP_MIN_LOG_LEVEL: "2", ...process.env } };
   const child = spawn(process.execPath, [join(projectRoot, "dist", program), ...args], options);
   const last = {};
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])

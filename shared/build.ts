@@ -1,33 +1,25 @@
-import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { projectRoot } from "./nativeParts.ts";
 
-/** Version of the package, as in package.json. */
-export const packageVersion: string = (
-  JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8")) as { version: string }
-).version;
+const read = (file: string): unknown => JSON.parse(readFileSync(join(projectRoot, file), "utf8"));
 
-function commit(): string | null {
-  const given = process.env.ANCHORAGE_COMMIT; // images are built without .git
-  if (given) return given;
-  // An installed package may lie inside someone else's repository, whose commit says nothing about us.
-  if (!existsSync(join(projectRoot, ".git"))) return null;
-  try {
-    const args = ["-C", projectRoot, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
-    return execFileSync("git", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 5_000 }).trim();
-  } catch {
-    return null; // no git on this machine: the version alone names the build
-  }
-}
+/** Version of the package, as in package.json. */
+export const packageVersion: string = (read("package.json") as { version: string }).version;
+
+/** Written by scripts/build.mjs: a digest of all that dist/ and the addons were made of. */
+const stampFile = join("dist", ".stamp.json");
 
 let known: string | null = null;
 
-/** What code this process runs: `0.1.0+<commit>`, with `-dirty` for uncommitted changes, or the version alone. */
+/**
+ * What code this process runs: `0.1.0+<digest of the sources>`, the same wherever the same sources were compiled and
+ * whatever was committed since; the version alone where dist/ was made by other means.
+ */
 export function buildId(): string {
   if (known === null) {
-    const of = commit();
-    known = of === null ? packageVersion : `${packageVersion}+${of}`;
+    const stamped = existsSync(join(projectRoot, stampFile));
+    known = stamped ? `${packageVersion}+${(read(stampFile) as { stamp: string }).stamp.slice(0, 12)}` : packageVersion;
   }
   return known;
 }
