@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "snapshot.h"
+
 namespace anchorage {
 
 using PhiloxBlock = std::array<uint32_t, 4>;
@@ -50,6 +52,18 @@ class EpisodeRandom {
   }
 
   uint32_t word() { return next()[0]; }
+
+  // Its place in the episode, for environments that draw in mid-episode.
+  void save(Writer& to) const {
+    to.number<uint64_t>(seed_);
+    to.number<uint64_t>(episode_);
+    to.number<uint32_t>(draws_);
+  }
+  void load(Reader& from) {
+    seed_ = from.number<uint64_t>();
+    episode_ = from.number<uint64_t>();
+    draws_ = from.number<uint32_t>();
+  }
 
   // Uniform in 0..bound-1 (bound > 0), unbiased enough for bounds far below 2^53.
   uint32_t below(uint32_t bound) { return static_cast<uint32_t>(uniform() * bound); }
