@@ -55,6 +55,11 @@ async function setUpParts(settings) {
   const mujoco = settings.withMujoco ? setUpMujoco() : undefined;
   const models = settings.withMujoco ? setUpRobotModels() : undefined;
   const parts = {
+    // these are here to be waited for and to fail once: what is built on them follows
+    npm,
+    ale,
+    mujocoLibrary: mujoco,
+    tensorflowLibrary: tensorflow,
     tensorflow: both(npm, tensorflow, (library) =>
       setUpBinding(settings.device, library).then(() => ({ device: settings.device, library })),
     ),
@@ -75,7 +80,6 @@ async function setUpParts(settings) {
       natsServer: value("natsServer"),
       addons: { atari: value("atari"), mujoco: value("mujoco"), session: value("session") },
     },
-    // what several parts wait for fails once
     errors: [...new Set(settled.filter((one) => one.status === "rejected").map((one) => one.reason))],
   };
 }

@@ -6,13 +6,12 @@ import { step } from "./progress.mjs";
 
 /** Installs the npm packages if node_modules is not what package-lock.json says. */
 export async function setUpNpmPackages() {
-  const modules = join(projectRoot, "node_modules");
   if (npmPackagesPresent()) return;
-  // `npm ci` empties node_modules first: right for a fresh clone, rude to what already runs from an older one
-  const [verb, what] = existsSync(modules) ? ["install", "update"] : ["ci", "install"];
-  await step(`${what} npm packages`, () =>
-    command("npm", [verb, "--no-audit", "--no-fund", "--loglevel=error"], { cwd: projectRoot }),
-  );
+  // not `npm ci`: it empties node_modules under what already runs from it, and it refuses a lockfile that lacks the
+  // optional packages of other systems, as one written beside a registry mirror without them does. This installs what
+  // is locked, with the locked integrity, and leaves package.json and the lockfile alone.
+  const flags = ["--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
+  await step("install npm packages", () => command("npm", ["install", ...flags], { cwd: projectRoot }));
 }
 
 /** npm keeps a lockfile of what it installed inside node_modules: each version there must be the one we lock. */
