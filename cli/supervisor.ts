@@ -94,7 +94,7 @@ export class Supervised extends EventEmitter<Events> {
 
   #givingUp(reason: string): OperatorError {
     this.#stopping = true;
-    return new OperatorError("ENVIRONMENT", `The ${this.name} ended: ${reason}.`, "Its log is in the run folder's logs/.");
+    return new OperatorError("PROCESS", `The ${this.name} ended: ${reason}`, "(Its log is in the run folder's logs/.)");
   }
 }
 

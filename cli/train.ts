@@ -36,6 +36,7 @@ export async function train(options: TrainOptions): Promise<number> {
     fail = reject;
   });
   failure.catch(() => undefined); // it is raced below; before that nobody listens
+  const watching = new AbortController();
   const processes: Supervised[] = [];
   const supervise = (process: Supervised): Supervised => {
     process.on("gaveUp", fail);
@@ -54,12 +55,13 @@ export async function train(options: TrainOptions): Promise<number> {
       client.control("STOP").catch(fail);
     });
     if (options.resume) view.resumeAfter((await client.control("STATUS")).updates);
-    const outcome = await Promise.race([follow(client, view), failure]);
+    const outcome = await Promise.race([follow(client, view, watching.signal), failure]);
     await Promise.all(processes.slice(2).map((process) => process.finished(stopGraceMs)));
     client.close();
     view.close(outcome);
     return outcome.state === "FINISHED" ? 0 : outcome.state === "FAILED" ? 1 : 130;
   } finally {
+    watching.abort();
     view.end();
     for (const process of processes.toReversed()) await process.stop("SIGTERM", 5_000);
   }
@@ -105,9 +107,9 @@ export function actorPlan(options: Pick<TrainOptions, "actors" | "config" | "dep
 }
 
 /** Follows the run to its end through the coordinator's Watch stream. */
-async function follow(client: CoordinatorClient, view: RunView): Promise<Outcome> {
+async function follow(client: CoordinatorClient, view: RunView, signal: AbortSignal): Promise<Outcome> {
   let status: WatchEvent__Output["status"] = null;
-  for await (const event of client.watch(view.seen, { patienceMs: 120_000 })) {
+  for await (const event of client.watch(view.seen, { signal, patienceMs: 120_000 })) {
     if (event.update) view.update(event.update);
     if (event.status) {
       status = event.status;

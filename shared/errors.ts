@@ -8,6 +8,7 @@ export type ErrorCode =
   | "SETUP" // a native part is missing or unusable: npm run setup
   | "STORAGE" // a file or folder cannot be read or written
   | "NETWORK" // a peer cannot be reached or an address is in use
+  | "PROCESS" // a process of the run ended and cannot be kept alive
   | "NUMERIC"; // NaN or Inf where a number is needed
 
 /** An error that the person running Anchorage can act on: what happened, with values, then the remedy. */
