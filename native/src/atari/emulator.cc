@@ -188,9 +188,10 @@ bool Emulator::keepsScreen() const { return !(tia_->*exposed(TiaPartial{})); }
 
 std::array<uint8_t, 256> Emulator::greyPalette() const {
   std::array<uint8_t, 256> colours;
-  for (size_t i = 0; i < colours.size(); ++i) colours[i] = static_cast<uint8_t>(i < 255 ? i : 254);  // ALE's table ends at 254
-  std::array<uint8_t, 256> grey;
-  ale_->theOSystem->colourPalette().applyPaletteGrayscale(grey.data(), colours.data(), colours.size());
+  for (size_t i = 0; i < colours.size(); ++i) colours[i] = static_cast<uint8_t>(i);
+  std::array<uint8_t, 256> grey{};
+  // ALE reads behind its palette for colour 255 (PAL games show it); EnvPool's build finds black there
+  ale_->theOSystem->colourPalette().applyPaletteGrayscale(grey.data(), colours.data(), 255);
   return grey;
 }
 
