@@ -160,8 +160,7 @@ export class LeaseBook {
     });
     for (const work of rest) {
       const session = this.#freest(this.#failed.get(work.envBatch));
-      if (session === undefined) return;
-      this.#grant(work, session);
+      if (session !== undefined) this.#grant(work, session);
     }
   }
 
@@ -194,15 +193,20 @@ export class LeaseBook {
     return undefined;
   }
 
+  /** The session with the most free credit, but not `avoid` as long as another one may come to have some. */
   #freest(avoid: string | undefined): Session | undefined {
     let best: Session | undefined;
     let avoided: Session | undefined;
+    let othersWork = false;
     for (const session of this.#sessions.values()) {
-      if (free(session) === 0) continue;
-      if (session.actor.id === avoid) avoided = session;
-      else if (best === undefined || free(session) > free(best)) best = session;
+      if (session.actor.id === avoid) {
+        if (free(session) > 0) avoided = session;
+        continue;
+      }
+      othersWork ||= !session.retired && session.active.size > 0;
+      if (free(session) > 0 && (best === undefined || free(session) > free(best))) best = session;
     }
-    return best ?? avoided;
+    return best ?? (othersWork ? undefined : avoided);
   }
 }
 

@@ -23,6 +23,8 @@ export interface RunLearnerOptions {
   readonly lifecycle?: Lifecycle;
   /** Default: TensorFlow in a worker thread. */
   readonly makeTrainer?: (settings: TrainerSettings) => Trainer;
+  /** Told once actors are let in. */
+  readonly onReady?: (serving: { readonly address: string; readonly metricsPort: number }) => void;
   /** Default: of this machine and its TensorFlow. */
   readonly fingerprint?: (config: RunConfig) => Fingerprint;
 }
@@ -40,7 +42,8 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
   const status: LearnerStatus = { ready: "not registered with the coordinator yet", describe: () => ({}) };
   try {
     const server = await listenForActors(deploy.learnerListen);
-    lifecycle.onClose("gRPC server", server.grpc.close);
+    // Cutting a link that swallows everything never ends: 3 s are enough for every other one.
+    lifecycle.onClose("gRPC server", server.grpc.close, 3_000);
     const address = advertisedAddress(deploy.learnerAdvertise, server.grpc.address);
     const http = { host: deploy.metricsHost, port: deploy.learnerMetricsPort, registry, ready: () => status.ready };
     const metricsServer = await startMetricsServer(http);
@@ -65,7 +68,21 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
       lifecycle.stopping,
     );
     lifecycle.onClose("membership", () => member.stop());
-    const context = { deploy, config, fingerprint, nats, client, member, server, metrics, log, lifecycle, status };
+    const onOpen = (): void => options.onReady?.({ address, metricsPort: metricsServer.port });
+    const context = {
+      deploy,
+      config,
+      fingerprint,
+      nats,
+      client,
+      member,
+      server,
+      metrics,
+      log,
+      lifecycle,
+      status,
+      onOpen,
+    };
     return await asMember(context, options);
   } catch (error) {
     if (lifecycle.stopping.aborted && isAbort(error, lifecycle)) return 0; // stopped before there was anything to save
@@ -87,6 +104,7 @@ interface MemberContext {
   readonly log: Logger;
   readonly lifecycle: Lifecycle;
   readonly status: LearnerStatus;
+  readonly onOpen: () => void;
 }
 
 async function runOf(client: CoordinatorClient, signal: AbortSignal): Promise<{ config: RunConfig; nats: string }> {
@@ -127,8 +145,9 @@ async function asMember(context: MemberContext, options: RunLearnerOptions): Pro
     fingerprint,
     acceptOtherFingerprint: deploy.otherFingerprint === "accept",
   };
-  const restored = await restore(client, run.newest_checkpoint, terms, lifecycle.stopping, log);
   const stop = stopSignal(context);
+  member.start(); // a large checkpoint takes longer than the coordinator's patience with a silent member
+  const restored = await restore(client, run.newest_checkpoint, terms, lifecycle.stopping, log);
   const makeTrainer = options.makeTrainer ?? (await tensorflowTrainer());
   const runContext: RunContext = {
     ...context,
@@ -141,7 +160,6 @@ async function asMember(context: MemberContext, options: RunLearnerOptions): Pro
   };
   const training = trainRun(runContext);
   training.catch(() => undefined); // if `lost` wins the race, what becomes of it does not matter
-  member.start();
   try {
     return await Promise.race([training, lost]);
   } catch (error) {
@@ -166,8 +184,7 @@ function isOver(state: RunState): boolean {
 
 /** TensorFlow is loaded only by a process that trains. */
 async function tensorflowTrainer(): Promise<(settings: TrainerSettings) => Trainer> {
-  const file: string = "./trainerThread.ts";
-  const { TrainerThread } = (await import(file)) as { TrainerThread: new (settings: TrainerSettings) => Trainer };
+  const { TrainerThread } = await import("./trainerThread.ts");
   return (settings) => new TrainerThread(settings);
 }
 

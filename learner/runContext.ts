@@ -35,4 +35,5 @@ export interface RunContext {
   readonly log: Logger;
   readonly lifecycle: Lifecycle;
   readonly status: LearnerStatus;
+  readonly onOpen: () => void;
 }

@@ -27,6 +27,7 @@ export async function trainRun(context: RunContext): Promise<number> {
   const publisher = publisherOf(context, collecting.collection);
   const ingest = ingestOf(context, admission, collecting.collection, publisher);
   server.open(ingest.collect);
+  context.onOpen();
   status.ready = null;
   status.describe = () => describe(context, collecting, publisher, reproducible.value);
   metrics.reproducible.set(reproducible.value ? 1 : 0);
@@ -132,8 +133,10 @@ function learnerSettings(
 }
 
 /** Takes overdue leases away, and keeps the gauges current. Gives what ends it. */
-function expireLeases({ deploy, metrics, log }: RunContext, { collection, leases }: Collecting): () => void {
+function expireLeases({ deploy, metrics, log }: RunContext, { collection, leases, ...clocks }: Collecting): () => void {
   const tick = (): void => {
+    clocks.learnerWait.total(); // brings the counters up to now: a wait that lasts must show while it lasts
+    clocks.actorsWait.total();
     const late = collection.expire();
     if (late > 0) log.warn(`${late} leases were not answered within ${deploy.leaseSeconds} s`);
     metrics.leasesExpired.inc(late);

@@ -164,6 +164,19 @@ describe("a lease", () => {
     );
   });
 
+  it("that an actor could not do waits for a busy one rather than going back to it", () => {
+    const world = new World(2, 5, 0);
+    world.join(1);
+    world.join(1);
+    const [broken, busy] = world.actors as [TestActor, TestActor];
+    const lease = [...broken.held.values()][0]!;
+    broken.held.delete(lease.id);
+    world.collection.returned(broken, lease.id, "environment_failed: no memory", false, true);
+    expect(broken.held.size).toBe(0);
+    world.answer(busy, [...busy.held.values()][0]!);
+    expect([...busy.held.values()][0]!.work).toEqual(lease.work);
+  });
+
   it("is not given to a retiring actor", () => {
     const world = new World(2, 5, 0);
     world.join(1);

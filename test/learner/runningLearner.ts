@@ -1,6 +1,5 @@
 import { onTestFinished } from "vitest";
 import { runLearner } from "../../learner/main.ts";
-import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { DeployConfig } from "../../shared/deployConfig.ts";
 import { type Fingerprint, fingerprint } from "../../shared/fingerprint.ts";
 import { Lifecycle } from "../../shared/lifecycle.ts";
@@ -22,7 +21,7 @@ export interface RunningLearner {
   readonly exit: Promise<number>;
   readonly lifecycle: Lifecycle;
   readonly trainer: () => CountingTrainer | null;
-  /** host:port where actors reach it, once it has registered with this generation. */
+  /** host:port where actors reach it, once it has registered. */
   readonly address: Promise<string>;
 }
 
@@ -67,6 +66,10 @@ export class RunningSystem {
       drainSeconds: 5,
       ...given.deploy,
     });
+    let ready: (address: string) => void = () => {};
+    const address = new Promise<string>((resolve) => {
+      ready = resolve;
+    });
     const exit = runLearner(deploy, {
       lifecycle,
       makeTrainer: (settings) => {
@@ -74,14 +77,13 @@ export class RunningSystem {
         return trainer;
       },
       fingerprint: () => given.fingerprint ?? testFingerprint,
+      onReady: (serving) => ready(serving.address),
     });
     exit.catch(() => undefined); // the test looks at it
     onTestFinished(async () => {
       lifecycle.stop({ kind: "asked", detail: "end of test" });
       await exit.catch(() => undefined);
     });
-    const before = this.coordinator.client.getRun().then((run) => run.generation);
-    const address = before.then((generation) => this.#registered(generation, exit));
     return { exit, lifecycle, trainer: () => trainer, address };
   }
 
@@ -92,23 +94,6 @@ export class RunningSystem {
       if (found !== null) return found;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-  }
-
-  async #registered(generation: number, exit: Promise<number>): Promise<string> {
-    let ended = false;
-    exit.then(
-      () => {
-        ended = true;
-      },
-      () => {
-        ended = true;
-      },
-    );
-    return this.until(async () => {
-      if (ended) return "ended";
-      const run = await this.coordinator.client.getRun();
-      return run.generation > generation && run.learner_address !== "" ? run.learner_address : null;
-    });
   }
 
   async actor(learner: RunningLearner, script: ActorScript = {}): Promise<ScriptedActor> {
@@ -142,5 +127,3 @@ export class RunningSystem {
     return weights_sha256;
   }
 }
-
-export { CoordinatorClient };
