@@ -12,6 +12,8 @@ export interface FrameRollout {
   readonly initialStack: Uint8Array; // [E, S, P] at step 0, oldest first
   readonly frames: Uint8Array; // [T-1, E, P] newest frame at steps 1..T-1
   readonly stackRefilled: Uint8Array; // [T-1, E] 1: the whole stack is the newest frame
+  readonly finalIndices: Int32Array; // [K] t * E + e, ascending: see Rollout.finalIndices
+  readonly finalObservations: Uint8Array; // [K, S, P]
 }
 
 /**
@@ -31,19 +33,30 @@ export function buildStacks(
     initialStack: batch * stack * pixels,
     frames: (steps - 1) * batch * pixels,
     stackRefilled: (steps - 1) * batch,
+    finalObservations: rollout.finalIndices.length * stack * pixels,
   };
-  for (const field of ["initialStack", "frames", "stackRefilled"] as const)
+  for (const field of ["initialStack", "frames", "stackRefilled", "finalObservations"] as const)
     if (rollout[field].length !== expected[field]) throw shapeError(field, expected[field], rollout[field]);
   if (stacks.length !== steps * columns * pixels * stack)
     throw shapeError("stacks", steps * columns * pixels * stack, stacks);
   for (let e = 0; e < batch; e++) firstStack(shape, rollout.initialStack, e, stacks, first + e);
   const appendFrame = stack === 4 ? appendToFour(stacks) : appendToAny(stacks, stack);
+  let final = 0;
   for (let t = 1; t < steps; t++)
     for (let e = 0; e < batch; e++) {
       const cell = (t - 1) * batch + e;
       const frame = rollout.frames.subarray(cell * pixels, (cell + 1) * pixels);
       const target = (t * columns + first + e) * pixels;
-      appendFrame(frame, target, target - columns * pixels, rollout.stackRefilled[cell] === 1);
+      const refilled = rollout.stackRefilled[cell] === 1;
+      let previous = target - columns * pixels;
+      if (rollout.finalIndices[final] === cell) {
+        const end = (final + 1) * stack * pixels;
+        // a lost life: the episode's last frame came before this one
+        if (!refilled) appendFrame(rollout.finalObservations.subarray(end - pixels, end), target, previous, false);
+        previous = target;
+        final++;
+      }
+      appendFrame(frame, target, previous, refilled);
     }
 }
 

@@ -5,10 +5,7 @@ import { actingVersion, type RunConfig, runShape } from "../shared/runConfig.ts"
 import { buildStacks } from "./frameStacks.ts";
 
 /** What the trainer reads of a rollout: the rest stays where it arrived. */
-export type TrainingRollout = Omit<
-  Rollout,
-  "actorId" | "finalIndices" | "finalObservations" | "episodes" | "endState" | "timing"
->;
+export type TrainingRollout = Omit<Rollout, "actorId" | "episodes" | "endState" | "timing">;
 
 /**
  * A round as the update reads it: T steps of N columns, flat and time-major, element (t, n) at t * N + n. Column n is
@@ -94,9 +91,9 @@ export class RoundBatchBuilder {
     if (target.observations instanceof Uint8Array) {
       const stack = this.#spec.observation.frameStack!;
       const pixels = target.observations.length / (steps * columns * stack);
-      const { initialStack, stackRefilled, observations } = rollout;
-      const frames = { steps, batch, initialStack, frames: observations as Uint8Array, stackRefilled };
-      buildStacks({ stack, pixels }, frames, target.observations, columns, first);
+      const frames = rollout.observations as Uint8Array;
+      const finalObservations = rollout.finalObservations as Uint8Array;
+      buildStacks({ stack, pixels }, { ...rollout, frames, finalObservations }, target.observations, columns, first);
     } else copyColumns(rollout.observations, target.observations, steps, batch, columns, first);
   }
 

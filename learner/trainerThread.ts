@@ -125,6 +125,8 @@ function compactRollout(rollout: Rollout): TrainingRollout {
     rewards: new Float32Array(rollout.rewards),
     terminated: new Uint8Array(rollout.terminated),
     truncated: new Uint8Array(rollout.truncated),
+    finalIndices: new Int32Array(rollout.finalIndices),
+    finalObservations: own(rollout.finalObservations),
   };
 }
 

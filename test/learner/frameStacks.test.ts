@@ -13,6 +13,12 @@ function literalStacks(stack: number, pixels: number, rollout: ReturnType<typeof
       if (t > 0) {
         const cell = (t - 1) * batch + e;
         const frame = rollout.frames.subarray(cell * pixels, (cell + 1) * pixels);
+        const k = rollout.finalIndices.indexOf(cell);
+        if (k >= 0) {
+          // the episode's own last frame was seen between the two steps
+          const end = (k + 1) * stack * pixels;
+          planes = [...planes.slice(1), rollout.finalObservations.subarray(end - pixels, end)];
+        }
         planes = rollout.stackRefilled[cell] ? planes.map(() => frame) : [...planes.slice(1), frame];
       }
       for (let p = 0; p < pixels; p++)
@@ -25,7 +31,11 @@ function literalStacks(stack: number, pixels: number, rollout: ReturnType<typeof
 function randomRollout(stack: number, pixels: number, steps: number, batch: number) {
   const { uniform } = numberSource(stack);
   const bytes = (length: number) => Uint8Array.from({ length }, () => Math.floor(256 * uniform()));
+  const cells = Array.from({ length: steps * batch }, (_, cell) => cell);
+  const finalIndices = Int32Array.from(cells.filter(() => uniform() < 0.3));
   return {
+    finalIndices,
+    finalObservations: bytes(finalIndices.length * stack * pixels),
     steps,
     batch,
     initialStack: bytes(batch * stack * pixels),
@@ -35,7 +45,7 @@ function randomRollout(stack: number, pixels: number, steps: number, batch: numb
 }
 
 describe("buildStacks", () => {
-  it.each([4, 3, 1])("rebuilds stacks of %i frames, refills included", (stack) => {
+  it.each([4, 3, 1])("rebuilds stacks of %i frames, refills and lost lives included", (stack) => {
     const rollout = randomRollout(stack, 6, 9, 2);
     expect(rollout.stackRefilled).toContain(1);
     const stacks = new Uint8Array(9 * 2 * 6 * stack);
