@@ -22,8 +22,9 @@ const sessionStart = 1;
 const optimisation =
   /(_loss|^loss|^entropy|^approx_kl|^clip_fraction|^explained_variance|^gradient_norm|^ratio_.*|^advantage_.*)$/;
 
-/** `losses/` for what the optimiser does, `charts/` for everything else, as TensorBoard users of RL code know it. */
+/** `losses/` for what the optimiser does, `timing/`, and `charts/` for the rest, as TensorBoard users of RL code know it. */
 export function tagOf(metric: string): string {
+  if (metric.endsWith("_seconds")) return `timing/${metric}`;
   return `${optimisation.test(metric) ? "losses" : "charts"}/${metric}`;
 }
 

@@ -21,6 +21,7 @@ import type { WatchEvent__Output } from "../proto/gen/anchorage/v1/WatchEvent.ts
 import { coordinatorProto } from "../proto/load.ts";
 import { retry } from "./backoff.ts";
 import { receiveCheckpoint, type StoredCheckpoint, sendCheckpoint } from "./checkpointTransfer.ts";
+import { messageOf } from "./errors.ts";
 import { grpcError, isTransient } from "./grpcErrors.ts";
 import { clientOptions } from "./grpcOptions.ts";
 import type { Logger } from "./log.ts";
@@ -127,7 +128,7 @@ export class CoordinatorClient {
         const patience = settings.patienceMs ?? defaultPatienceMs;
         if (!isTransient(error) || performance.now() - brokenSince > patience)
           throw grpcError(this.#peer, "Watch", error);
-        this.#log?.warn(`Watch broke, taking it up again after update ${seen}: ${(error as Error).message}`);
+        this.#log?.warn(`Watch broke, taking it up again after update ${seen}: ${messageOf(error)}`);
       } finally {
         signal?.removeEventListener("abort", cancel);
         call.cancel();
@@ -174,7 +175,10 @@ export class CoordinatorClient {
       return await retry(attempt, {
         patienceMs,
         retryable: isTransient,
-        onRetry: (error, n) => this.#log?.warn(`${method} failed, attempt ${n}: ${(error as Error).message}`),
+        // Attempts 1, 2, 4, 8, ...: a coordinator that is away for an hour must not fill the logs.
+        onRetry: (error, n) => {
+          if ((n & (n - 1)) === 0) this.#log?.warn(`${method} failed, attempt ${n}: ${messageOf(error)}`);
+        },
         ...(signal ? { signal } : {}),
       });
     } catch (error) {

@@ -33,7 +33,8 @@ export function grpcError(peer: string, method: string, error: unknown): Operato
       cause: error,
     });
   const name = status[error.code] ?? `code ${error.code}`;
-  const problem = `${method} to ${peer} failed: ${name}: ${error.details}`.replace(/\.?$/, ".");
+  const details = error.details.replace(/ Resolution note: $/, ""); // grpc-js adds it empty
+  const problem = `${method} to ${peer} failed: ${name}: ${details}`.replace(/\.?$/, ".");
   if (error.code === status.UNIMPLEMENTED)
     return new OperatorError("MISMATCH", problem, "Run the same build in every process.", { cause: error });
   const remedy = isTransient(error)

@@ -1,8 +1,18 @@
-import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  setLogVerbosity,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { messageOf, OperatorError } from "./errors.ts";
 import { serverOptions } from "./grpcOptions.ts";
 import { addressError } from "./metricsServer.ts";
+
+// Its errors reach us as such and become clear messages; its own lines beside them only puzzle. GRPC_VERBOSITY brings them back.
+if (!process.env.GRPC_VERBOSITY) setLogVerbosity(logVerbosity.NONE);
 
 export interface GrpcServerOptions {
   /** Begins the sentence when the address cannot be had: "The coordinator". */

@@ -9,6 +9,8 @@ import { messageOf, OperatorError } from "./errors.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import type { Logger } from "./log.ts";
 
+const searchingSeconds = 0.3;
+
 export interface MemberSettings {
   readonly role: "ACTOR" | "LEARNER";
   readonly fingerprint: Fingerprint;
@@ -116,8 +118,11 @@ export class RunMember extends EventEmitter<Events> {
         if (!silent) this.#settings.log.warn(`going on without the coordinator: ${messageOf(error)}`);
         silent = true;
       }
+      const { heartbeatSeconds } = this.#settings;
+      // Until there is a learner the answer is what an actor waits for.
+      const seconds = this.learnerAddress === "" ? Math.min(searchingSeconds, heartbeatSeconds) : heartbeatSeconds;
       // Jitter of 10 %: fifty actors that were started together do not beat together.
-      const waitMs = this.#settings.heartbeatSeconds * 1000 * (0.9 + 0.2 * Math.random());
+      const waitMs = seconds * 1000 * (0.9 + 0.2 * Math.random());
       await sleep(waitMs, undefined, { signal }).catch(() => undefined); // aborted: the loop's condition ends it
     }
   }

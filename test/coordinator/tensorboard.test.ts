@@ -80,11 +80,12 @@ it("frames a record as TensorFlow does", () => {
 });
 
 it("groups metrics as users of RL code know them", () => {
-  expect(["policy_loss", "approx_kl", "mean_return", "agent_steps_per_second"].map(tagOf)).toEqual([
+  expect(["policy_loss", "approx_kl", "mean_return", "steps_per_second", "update_seconds"].map(tagOf)).toEqual([
     "losses/policy_loss",
     "losses/approx_kl",
     "charts/mean_return",
-    "charts/agent_steps_per_second",
+    "charts/steps_per_second",
+    "timing/update_seconds",
   ]);
 });
 
