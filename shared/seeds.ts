@@ -84,11 +84,13 @@ export function environmentSeed(runSeed: number, index: number, use: Stream = st
 export function shuffledIndices(runSeed: number, update: number, epoch: number, length: number): Int32Array {
   const indices = Int32Array.from({ length }, (_, i) => i);
   const words = new Uint32Array(4);
+  const keyLow = runSeed % 4294967296;
+  const keyHigh = Math.floor(runSeed / 4294967296);
   let block = 0;
   let used = 4;
   const nextWord = (): number => {
     if (used === 4) {
-      philox(BigInt(runSeed), block++, update, epoch, stream.shuffle, words);
+      philoxWords(keyLow, keyHigh, block++, update, epoch, stream.shuffle, words);
       used = 0;
     }
     return words[used++]!;
