@@ -37,7 +37,9 @@ async function sources() {
   const { include } = JSON.parse(await readFile(join(projectRoot, "tsconfig.build.json"), "utf8"));
   const folders = include.filter((name) => !name.endsWith(".ts"));
   const single = include.filter((name) => name.endsWith(".ts") && existsSync(join(projectRoot, name)));
-  const below = await Promise.all(folders.map((folder) => filesBelow(projectRoot, folder, [".ts", ".proto", ".cc", ".h"])));
+  const below = await Promise.all(
+    folders.map((folder) => filesBelow(projectRoot, folder, [".ts", ".proto", ".cc", ".h"])),
+  );
   const files = [...single, ...below.flat()];
   const settings = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
   return { files, stamp: keyOf(await digestOf(projectRoot, [...settings, ...files])) };

@@ -12,7 +12,11 @@ const sameSignalMs = 150;
  */
 export function launch(program, args) {
   // ipc: its closing tells the program that we were killed
-  const options = { stdio: ["inherit", "inherit", "inherit", "ipc"], detached: true, env: { TF_CPP_MIN_LOG_LEVEL: "2", ...process.env } };
+  const options = {
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    detached: true,
+    env: { TF_CPP_MIN_LOG_LEVEL: "2", ...process.env },
+  };
   const child = spawn(process.execPath, [join(projectRoot, "dist", program), ...args], options);
   const last = {};
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { copyFile, readFile } from "node:fs/promises";
+import { chmod, copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cudaPins, pins, versionOf } from "../pins.mjs";
 import { forget, unpack } from "./archives.mjs";
@@ -35,6 +35,8 @@ export async function setUpTensorflow(device) {
           ),
         ),
       );
+      // unpacking forgets that it is a program: TensorFlow runs it to assemble kernels
+      if (device === "gpu") await chmod(join(temporary, "nvidia/cuda_nvcc/bin/ptxas"), 0o755);
       for (const wheel of wheels) await forget(wheel);
     }),
   );
