@@ -12,12 +12,12 @@ import { appendResults, type Row, table } from "./results.ts";
 
 /**
  * Agent steps per CPU-second of the native environments alone against EnvPool, both on one thread with uniform random
- * actions and their own resets, in short turns, so that a drift of the machine's speed cancels out:
+ * actions and their own resets (Atari: with episodic life), in short turns, so that a drift of the machine's speed cancels out:
  * `node dist/bench/environmentSpeed.js [--envs HalfCheetah-v4,Ant-v4,...] [--size 64] [--turns 9] [--no-write]`.
  */
 const { values } = parseArgs({
   options: {
-    envs: { type: "string", default: "HalfCheetah-v4,Ant-v4,Ant-v5,Humanoid-v4,Humanoid-v5" },
+    envs: { type: "string", default: "Pong-v5,Breakout-v5,HalfCheetah-v4,Ant-v4,Ant-v5,Humanoid-v4,Humanoid-v5" },
     size: { type: "string", default: "64" },
     turns: { type: "string", default: "9" },
     "no-write": { type: "boolean", default: false },

@@ -13,7 +13,9 @@ parser.add_argument("--env", required=True)
 parser.add_argument("--envs", type=int, required=True)
 args = parser.parse_args()
 
-pool = envpool.make(args.env, env_type="gymnasium", num_envs=args.envs, num_threads=1, seed=1)
+# Atari as the training protocol has it
+options = {"episodic_life": True, "reward_clip": True} if "episodic_life" in envpool.make_spec(args.env).config._fields else {}
+pool = envpool.make(args.env, env_type="gymnasium", num_envs=args.envs, num_threads=1, seed=1, **options)
 random = np.random.default_rng(1)
 space = pool.action_space
 if hasattr(space, "n"):
