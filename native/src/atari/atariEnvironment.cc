@@ -23,6 +23,7 @@ ResetResult AtariEnvironment::reset(EpisodeRandom& random, bool fresh) {
   ResetResult result;
   int noops = static_cast<int>(random.below(static_cast<uint32_t>(options_->noopMax))) + 1 - (fireReset_ ? 1 : 0);
   random_ = random;
+  if (random.episode() == 0) games_ = 0;  // the batch begins anew: nothing of what it played before may show
   result.newEpisode = fresh || emulator_->gameOver();
   if (result.newEpisode) startGame();
   for (; noops > 0; --noops) {

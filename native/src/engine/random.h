@@ -53,6 +53,8 @@ class EpisodeRandom {
 
   uint32_t word() { return next()[0]; }
 
+  uint64_t episode() const { return episode_; }
+
   // Its place in the episode, for environments that draw in mid-episode.
   void save(Writer& to) const {
     to.number<uint64_t>(seed_);
