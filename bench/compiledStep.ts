@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { join } from "node:path";
 import { projectRoot } from "../shared/nativeParts.ts";
 import { median } from "./endToEnd.ts";
 import { peersPython } from "./peers.ts";
@@ -62,8 +62,10 @@ async function compare(kind: "mlp" | "cnn", steps: number, blocks: number): Prom
   if (values.profile) printProfile(await profiled(ours));
   ours.close();
   torch.close();
-  const per = (list: readonly Took[], field: keyof Took): string => (median(list.map((t) => t[field])) / steps).toFixed(2);
-  const ratio = (field: keyof Took): string => median(took.ours.map((t, i) => took.torch[i]![field] / t[field])).toFixed(2);
+  const per = (list: readonly Took[], field: keyof Took): string =>
+    (median(list.map((t) => t[field])) / steps).toFixed(2);
+  const ratio = (field: keyof Took): string =>
+    median(took.ours.map((t, i) => took.torch[i]![field] / t[field])).toFixed(2);
   return {
     Step: kind === "mlp" ? "two 256-256 tanh nets, minibatch 1024" : "Nature CNN, minibatch 512",
     "ours, CPU ms": per(took.ours, "cpuMs"),
@@ -95,7 +97,8 @@ async function profiled(ours: Stepper): Promise<OperationTime[]> {
 function printProfile(operations: readonly OperationTime[]): void {
   const slowest = [...operations].sort((a, b) => b.micros - a.micros).slice(0, 40);
   const total = operations.reduce((sum, each) => sum + each.micros, 0);
-  for (const { name, operation, micros } of slowest) console.log(`${String(micros).padStart(8)} us  ${operation}  ${name}`);
+  for (const { name, operation, micros } of slowest)
+    console.log(`${String(micros).padStart(8)} us  ${operation}  ${name}`);
   const kinds = new Map<string, (typeof operations)[number][]>();
   for (const each of operations) kinds.set(each.operation, [...(kinds.get(each.operation) ?? []), each]);
   const sum = (list: typeof operations): number => list.reduce((micros, each) => micros + each.micros, 0);
@@ -105,7 +108,11 @@ function printProfile(operations: readonly OperationTime[]): void {
 }
 
 const rows: Row[] = [];
-for (const [kind, steps] of [["mlp", 20], ["cnn", 2]] as const)
+for (const [kind, steps] of [
+  ["mlp", 20],
+  ["cnn", 2],
+] as const)
   if (values.only === undefined || values.only === kind) rows.push(await compare(kind, steps, Number(values.blocks)));
 process.stdout.write(`${table(rows)}\n`);
-if (!values["no-write"]) appendResults(rows, `node dist/bench/compiledStep.js ${process.argv.slice(2).join(" ")}`.trim());
+if (!values["no-write"])
+  appendResults(rows, `node dist/bench/compiledStep.js ${process.argv.slice(2).join(" ")}`.trim());

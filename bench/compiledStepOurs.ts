@@ -31,7 +31,14 @@ const spec = kind === "mlp" ? halfCheetah : pong;
 const config = resolveRunConfig({ env: spec.id, algo: "ppo" });
 const network = networkSpec(config, spec);
 const minibatchSize = kind === "mlp" ? 1024 : 512;
-const update = new CompiledUpdate({ ...config, network, minibatchSize, threads: Number(threads), onednn, device: "cpu" });
+const update = new CompiledUpdate({
+  ...config,
+  network,
+  minibatchSize,
+  threads: Number(threads),
+  onednn,
+  device: "cpu",
+});
 
 let state = 12345;
 const uniform = (): number => {

@@ -56,7 +56,11 @@ export function checkOptimizer(network: NetworkSpec, state: OptimizerState): voi
 /** Throws NUMERIC unless the learning rate is finite and not negative. */
 export function checkLearningRate(learningRate: number): void {
   if (!(learningRate >= 0 && Number.isFinite(learningRate)))
-    throw new OperatorError("NUMERIC", `learningRate is ${learningRate}.`, "Set learningRate to a number of at least 0.");
+    throw new OperatorError(
+      "NUMERIC",
+      `learningRate is ${learningRate}.`,
+      "Set learningRate to a number of at least 0.",
+    );
 }
 
 type ArrayType = typeof Float32Array | typeof Int32Array | typeof Uint8Array;
@@ -64,7 +68,11 @@ type ArrayType = typeof Float32Array | typeof Int32Array | typeof Uint8Array;
 function requireArray(field: string, got: unknown, wanted: ArrayType): void {
   if (got instanceof wanted) return;
   const name = got === null || got === undefined ? String(got) : Object.getPrototypeOf(got).constructor.name;
-  throw new OperatorError("SHAPE", `${field} is a ${name}, expected a ${wanted.name}.`, "Give the dtype that update.ts states.");
+  throw new OperatorError(
+    "SHAPE",
+    `${field} is a ${name}, expected a ${wanted.name}.`,
+    "Give the dtype that update.ts states.",
+  );
 }
 
 function requireLength(field: string, got: ArrayLike<unknown>, want: number): void {

@@ -6,7 +6,14 @@ import { metricOrder, stepMetrics } from "./minibatchGradient.ts";
 import { type ParameterSpec, parameterSpecs } from "./networkSpec.ts";
 import { isFiniteStep, notFiniteError } from "./notFinite.ts";
 import { loadTensorFlow, usedDevice } from "./tensorflow.ts";
-import type { Minibatch, OptimizerState, ParameterArrays, StepMetrics, UpdateEngine, UpdateSettings } from "./update.ts";
+import type {
+  Minibatch,
+  OptimizerState,
+  ParameterArrays,
+  StepMetrics,
+  UpdateEngine,
+  UpdateSettings,
+} from "./update.ts";
 
 /**
  * The update that runs: the minibatch step traced once into a TensorFlow graph, weights and Adam's slots as variables of
@@ -32,9 +39,11 @@ export class CompiledUpdate implements UpdateEngine {
     this.#session = session;
     this.#step = session.prepare([...minibatch, names.stepSize, names.epsilon], [names.metrics], [names.step]);
     this.#diagnose = session.prepare(minibatch, [names.metrics], []);
-    const perParameter = (name: typeof names.given, kind: VariableKind): string[] => this.#specs.map((spec) => name(kind, spec.name));
+    const perParameter = (name: typeof names.given, kind: VariableKind): string[] =>
+      this.#specs.map((spec) => name(kind, spec.name));
     const read = (kind: VariableKind): PreparedCall => session.prepare([], perParameter(names.current, kind), []);
-    const write = (kind: VariableKind): PreparedCall => session.prepare(perParameter(names.given, kind), [], [names.assign(kind)]);
+    const write = (kind: VariableKind): PreparedCall =>
+      session.prepare(perParameter(names.given, kind), [], [names.assign(kind)]);
     this.#read = { weight: read("weight"), m: read("m"), v: read("v") };
     this.#write = { weight: write("weight"), m: write("m"), v: write("v") };
     for (const kind of variableKinds) this.#write[kind].run(this.#zeros(), []);
@@ -121,5 +130,7 @@ export class CompiledUpdate implements UpdateEngine {
 
 function updateFailed(cause: unknown): OperatorError {
   const remedy = "If memory is short, use more minibatches; else report this with the run's config.";
-  return new OperatorError("SETUP", `TensorFlow could not take the minibatch step: ${messageOf(cause)}.`, remedy, { cause });
+  return new OperatorError("SETUP", `TensorFlow could not take the minibatch step: ${messageOf(cause)}.`, remedy, {
+    cause,
+  });
 }

@@ -4,7 +4,14 @@ import { minibatchGradient, stepMetrics } from "./minibatchGradient.ts";
 import { inputShape, type ParameterSpec, parameterSpecs } from "./networkSpec.ts";
 import { isFiniteStep, notFiniteError } from "./notFinite.ts";
 import { loadTensorFlow, type Tensor, type TensorFlow } from "./tensorflow.ts";
-import type { Minibatch, OptimizerState, ParameterArrays, StepMetrics, UpdateEngine, UpdateSettings } from "./update.ts";
+import type {
+  Minibatch,
+  OptimizerState,
+  ParameterArrays,
+  StepMetrics,
+  UpdateEngine,
+  UpdateSettings,
+} from "./update.ts";
 
 type AdamState = { weights: Tensor[]; m: Tensor[]; v: Tensor[] };
 
@@ -94,12 +101,17 @@ export class EagerUpdate implements UpdateEngine {
     const tf = this.#tf;
     const { network, minibatchSize: size } = this.#settings;
     const { distribution } = network;
-    const observations = tf.tensor(Float32Array.from(minibatch.observations), [size, ...inputShape(network)], "float32");
+    const observations = tf.tensor(
+      Float32Array.from(minibatch.observations),
+      [size, ...inputShape(network)],
+      "float32",
+    );
     const actions =
       distribution.kind === "categorical"
         ? tf.tensor(minibatch.actions, [size], "int32")
         : tf.tensor(minibatch.actions, [size, distribution.actions], "float32");
-    const column = (field: "logProbs" | "advantages" | "returns" | "values"): Tensor => tf.tensor1d(minibatch[field].slice());
+    const column = (field: "logProbs" | "advantages" | "returns" | "values"): Tensor =>
+      tf.tensor1d(minibatch[field].slice());
     return {
       observations,
       actions,

@@ -20,7 +20,11 @@ interface NodeBackend {
 type AttributeValue = Attribute["value"];
 
 /** Runs one float32 TensorFlow operation with one output. T, its element type, need not be given. */
-export function nativeOp(name: string, inputs: readonly Tensor[], attributes: Record<string, AttributeValue> = {}): Tensor {
+export function nativeOp(
+  name: string,
+  inputs: readonly Tensor[],
+  attributes: Record<string, AttributeValue> = {},
+): Tensor {
   const backend = tensorflow().backend() as unknown as NodeBackend;
   const { binding } = backend;
   const typed = Object.entries(attributes).map(([key, value]): Attribute => {
@@ -28,7 +32,11 @@ export function nativeOp(name: string, inputs: readonly Tensor[], attributes: Re
       typeof value === "boolean" ? "TF_ATTR_BOOL" : typeof value === "string" ? "TF_ATTR_STRING" : "TF_ATTR_INT";
     return { name: key, type: binding[type]!, value };
   });
-  return backend.executeSingleOutput(name, [{ name: "T", type: binding.TF_ATTR_TYPE!, value: binding.TF_FLOAT! }, ...typed], inputs);
+  return backend.executeSingleOutput(
+    name,
+    [{ name: "T", type: binding.TF_ATTR_TYPE!, value: binding.TF_FLOAT! }, ...typed],
+    inputs,
+  );
 }
 
 /** Sum of squares of all elements, a scalar, in one pass. */
@@ -75,7 +83,12 @@ const narrow = 16; // units
 
 function convolutionProduct(stride: number): Product {
   const shapeOf = (t: Tensor): Tensor => tensorflow().tensor1d(t.shape, "int32");
-  const attributes = { strides: [1, stride, stride, 1], padding: "VALID", data_format: "NHWC", dilations: [1, 1, 1, 1] };
+  const attributes = {
+    strides: [1, stride, stride, 1],
+    padding: "VALID",
+    data_format: "NHWC",
+    dilations: [1, 1, 1, 1],
+  };
   return {
     of: (x, weight) => nativeOp("Conv2D", [x, weight], attributes),
     inputGradient: (x, weight, dh) => nativeOp("Conv2DBackpropInput", [shapeOf(x), weight, dh], attributes),
@@ -94,7 +107,13 @@ export function dense(input: LayerInput, weight: Tensor, bias: Tensor, activatio
 }
 
 /** activation(conv(x, W) + b), "valid": x [M, H, W, C], weight [K, K, C, F], bias [F] -> [M, H', W', F]. */
-export function convolution(input: LayerInput, weight: Tensor, bias: Tensor, stride: number, activation: Activation): Tensor {
+export function convolution(
+  input: LayerInput,
+  weight: Tensor,
+  bias: Tensor,
+  stride: number,
+  activation: Activation,
+): Tensor {
   return layer(convolutionProduct(stride), input, weight, bias, activation);
 }
 

@@ -41,7 +41,12 @@ const halfLogTwoPi = 0.5 * Math.log(2 * Math.PI);
  *   policy loss + valueCoef * value loss - entropyCoef * entropy,   policy loss = -mean(objective(r, A))
  * with A normalised over the minibatch to mean 0 and unbiased std 1 (+ 1e-8) if the run says so.
  */
-export function minibatchLoss(tf: TensorFlow, settings: UpdateSettings, output: PolicyOutput, batch: MinibatchTensors): LossTerms {
+export function minibatchLoss(
+  tf: TensorFlow,
+  settings: UpdateSettings,
+  output: PolicyOutput,
+  batch: MinibatchTensors,
+): LossTerms {
   const objective = objectives[settings.algo];
   const advantages = settings.normalizeAdvantages ? normalised(tf, batch.advantages) : batch.advantages;
   const { logProb, entropy } = distributionTerms(tf, settings.network.distribution, output, batch.actions);

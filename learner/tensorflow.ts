@@ -34,9 +34,7 @@ export function tensorflowEnvironment(settings: TensorFlowSettings): Record<stri
     TF_NUM_INTRAOP_THREADS: String(settings.threads),
     TF_NUM_INTEROP_THREADS: "1",
     TF_CPP_MIN_LOG_LEVEL: process.env.TF_CPP_MIN_LOG_LEVEL ?? "2",
-    ...(onGpu
-      ? { TF_DETERMINISTIC_OPS: "1", TF_FORCE_GPU_ALLOW_GROWTH: "true" }
-      : { CUDA_VISIBLE_DEVICES: "-1" }), // a GPU library on a run that asked for the CPU
+    ...(onGpu ? { TF_DETERMINISTIC_OPS: "1", TF_FORCE_GPU_ALLOW_GROWTH: "true" } : { CUDA_VISIBLE_DEVICES: "-1" }), // a GPU library on a run that asked for the CPU
   };
 }
 

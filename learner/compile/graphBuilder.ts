@@ -27,7 +27,13 @@ export class GraphBuilder {
   readonly #constants = new Map<string, Edge>();
 
   /** Adds a node and gives its first output; `after` names nodes that must have run before it. */
-  add(op: string, inputs: readonly Edge[], attr: Record<string, AttrValue>, name?: string, after: readonly string[] = []): Edge {
+  add(
+    op: string,
+    inputs: readonly Edge[],
+    attr: Record<string, AttrValue>,
+    name?: string,
+    after: readonly string[] = [],
+  ): Edge {
     const unique = name ?? `${op}_${this.#nodes.length}`;
     const input = [...inputs, ...after.map((node) => `^${node}`)];
     this.#nodes.push({ name: unique, op, input, attr });

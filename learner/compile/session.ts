@@ -38,7 +38,8 @@ export function createSession(graphDef: Uint8Array, threads: number, device: "cp
 
 function loadAddon(): SessionAddon {
   const file = nativeParts().addons.session;
-  if (file === null) throw new OperatorError("SETUP", "The TensorFlow session addon is not built.", "Run: npm run setup");
+  if (file === null)
+    throw new OperatorError("SETUP", "The TensorFlow session addon is not built.", "Run: npm run setup");
   try {
     return createRequire(import.meta.url)(file) as SessionAddon;
   } catch (cause) {

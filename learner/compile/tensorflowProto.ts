@@ -72,8 +72,17 @@ export const encodeConfigProto = encoder<ConfigProto>("ConfigProto");
 /** Microseconds that each operation of a profiled run took. */
 export function operationTimes(runMetadata: Uint8Array): { name: string; operation: string; micros: number }[] {
   const type = root.lookupType("tensorflow.RunMetadata");
-  const decoded = type.toObject(type.decode(runMetadata), { longs: Number, defaults: true, arrays: true, objects: true }) as {
-    stepStats: { devStats: { nodeStats: { nodeName: string; timelineLabel: string; opStartRelMicros: number; opEndRelMicros: number }[] }[] };
+  const decoded = type.toObject(type.decode(runMetadata), {
+    longs: Number,
+    defaults: true,
+    arrays: true,
+    objects: true,
+  }) as {
+    stepStats: {
+      devStats: {
+        nodeStats: { nodeName: string; timelineLabel: string; opStartRelMicros: number; opEndRelMicros: number }[];
+      }[];
+    };
   };
   return decoded.stepStats.devStats
     .flatMap((device) => device.nodeStats)

@@ -48,7 +48,9 @@ export function buildUpdateGraph(tf: TensorFlow, settings: UpdateSettings): Uint
     const filled = (shape: readonly number[], dtype: "float32" | "int32"): Tensor => tf.fill([...shape], 0, dtype);
     const weights = specs.map((spec) => filled(spec.shape, "float32"));
     const parameters = Object.fromEntries(specs.map(({ name }, i) => [name, weights[i]!]));
-    const stand = Object.fromEntries(Object.entries(inputs).map(([name, input]) => [name, filled(input.shape, input.dtype)]));
+    const stand = Object.fromEntries(
+      Object.entries(inputs).map(([name, input]) => [name, filled(input.shape, input.dtype)]),
+    );
     const bound: Bound[] = [
       ...specs.map((_, i): Bound => [weights[i]!, graph.read(variables[i]!.weight)]),
       ...Object.entries(inputs).map(([name, input]): Bound => [stand[name]!, input.edge]),
@@ -79,7 +81,10 @@ interface Input {
   readonly dtype: "float32" | "int32";
 }
 
-function addPlaceholders(graph: GraphBuilder, { network, minibatchSize }: UpdateSettings): Record<keyof MinibatchTensors, Input> {
+function addPlaceholders(
+  graph: GraphBuilder,
+  { network, minibatchSize }: UpdateSettings,
+): Record<keyof MinibatchTensors, Input> {
   const { frames } = network.input;
   const { distribution } = network;
   const place = (name: keyof MinibatchTensors, shape: readonly number[], dtype: Input["dtype"] = "float32"): Input => ({
@@ -110,7 +115,11 @@ function addPlaceholders(graph: GraphBuilder, { network, minibatchSize }: Update
 function addFiniteCheck(graph: GraphBuilder): string {
   const decisive = (["loss", "gradientNorm"] as const).map((name) => metricOrder.indexOf(name));
   const indices = graph.constant("int32", [decisive.length], Int32Array.from(decisive));
-  const gather = { Tparams: attribute.type("float32"), Tindices: attribute.type("int32"), Taxis: attribute.type("int32") };
+  const gather = {
+    Tparams: attribute.type("float32"),
+    Tindices: attribute.type("int32"),
+    Taxis: attribute.type("int32"),
+  };
   const axis = graph.constant("int32", [1], Int32Array.of(0));
   const first = graph.constant("int32", [], Int32Array.of(0));
   const numbers = graph.add("GatherV2", [names.metrics, indices, first], gather);
@@ -124,7 +133,13 @@ function addFiniteCheck(graph: GraphBuilder): string {
  * Adam on every variable. ResourceApplyAdam computes the bias corrections from powers of the betas in float32; with powers
  * of 0 they are 1, and CompiledUpdate puts them into the step size and epsilon in double precision (Kingma & Ba, section 2).
  */
-function addAdam(graph: GraphBuilder, settings: UpdateSettings, variables: readonly Variables[], gradients: readonly Edge[], check: string): void {
+function addAdam(
+  graph: GraphBuilder,
+  settings: UpdateSettings,
+  variables: readonly Variables[],
+  gradients: readonly Edge[],
+  check: string,
+): void {
   const stepSize = graph.placeholder(names.stepSize, "float32", []);
   const epsilon = graph.placeholder(names.epsilon, "float32", []);
   const zero = graph.scalar(0);
@@ -132,7 +147,13 @@ function addAdam(graph: GraphBuilder, settings: UpdateSettings, variables: reado
   const beta2 = graph.scalar(settings.adamBeta2);
   const attr = { T: attribute.type("float32"), use_locking: attribute.boolean(false) };
   const applied = variables.map(({ weight, m, v }, i) =>
-    graph.add("ResourceApplyAdam", [weight, m, v, zero, zero, stepSize, beta1, beta2, epsilon, gradients[i]!], attr, undefined, [check]),
+    graph.add(
+      "ResourceApplyAdam",
+      [weight, m, v, zero, zero, stepSize, beta1, beta2, epsilon, gradients[i]!],
+      attr,
+      undefined,
+      [check],
+    ),
   );
   graph.group(names.step, applied);
 }

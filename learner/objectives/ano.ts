@@ -19,8 +19,8 @@ const f0 = (x: number): number => scale * (0.5 * logSigmoid(2 * x) - 2 * sigmoid
 const atOne = f0(-Math.LN2);
 
 /**
- * The objective of one sample, and its derivative with respect to the ratio, in double precision. The value saturates at
- * ±Number.MAX_VALUE; the derivative is bounded by 45/16 |advantage|.
+ * The objective of one sample, and its derivative with respect to the ratio, in double precision. Both are finite:
+ * they saturate at ±Number.MAX_VALUE. The derivative is bounded by 45/16 |advantage|.
  * @param ratio pi_new(a|s) / pi_old(a|s); any finite number
  * @param advantage any finite number
  * @param epsPos half-width of the neighbourhood where the advantage is not negative, > 0
@@ -41,9 +41,10 @@ export function anoObjective(
   const x = (ratio - 1) / k - Math.LN2;
   const value = advantage === 0 ? 0 : advantage * (1 + k * (f0(x) - atOne));
   const slope = scale * (sigmoid(-2 * x) - 2 * sigmoid(x) * sigmoid(-x));
-  const saturated = Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, value));
-  return { value: saturated, derivative: advantage * slope };
+  return { value: saturated(value), derivative: saturated(advantage * slope) };
 }
+
+const saturated = (x: number): number => Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, x));
 
 function requireFinite(name: string, value: number): void {
   if (!Number.isFinite(value))
