@@ -1,5 +1,5 @@
 import { EventEmitter, once } from "node:events";
-import { Client, type ClientDuplexStream, credentials, type ServiceError } from "@grpc/grpc-js";
+import { type ChannelOptions, Client, type ClientDuplexStream, credentials, type ServiceError } from "@grpc/grpc-js";
 import type { ActorMessage } from "../proto/gen/anchorage/v1/ActorMessage.ts";
 import type { LearnerMessage__Output as LearnerMessage } from "../proto/gen/anchorage/v1/LearnerMessage.ts";
 import { learnerProto } from "../proto/load.ts";
@@ -28,9 +28,10 @@ export class LearnerStream extends EventEmitter<Events> {
   #ending = false;
   #closed = false;
 
-  constructor(address: string) {
+  /** `options`: for tests; keepalive in them notices a half-open link. */
+  constructor(address: string, options: ChannelOptions = clientOptions) {
     super();
-    this.#client = new Client(address, credentials.createInsecure(), clientOptions);
+    this.#client = new Client(address, credentials.createInsecure(), options);
     this.#call = this.#client.makeBidiStreamRequest(Collect.path, serialize, Collect.responseDeserialize);
     this.#call.on("data", (message: LearnerMessage) => this.emit("message", message));
     this.#call.on("error", (error: ServiceError) => this.#close(error.message));

@@ -25,6 +25,8 @@ const families: readonly [string, RunConfig][] = [
   ["discrete actions", resolveRunConfig({ ...settings, env: "CartPole-v1" })],
   ["continuous actions, truncated", resolveRunConfig({ ...settings, env: drawing })],
   ["stacked frames", resolveRunConfig({ ...settings, env: drawing, envOptions: { stacked: true } })],
+  ["MuJoCo", resolveRunConfig({ ...settings, env: "HalfCheetah-v4" })],
+  ["Atari", resolveRunConfig({ ...settings, env: "Pong-v5" })],
 ];
 
 const batchOf = ({ env, envOptions, envBatchSize }: RunConfig): Promise<EnvBatch> =>
@@ -41,6 +43,21 @@ const keyOf = (envBatch: number, round: number, digest: string): RolloutKey => (
 /** A rollout's content, copied: the collector reuses its arrays, and timings differ. */
 function content({ timing: _, ...rest }: Rollout): Omit<Rollout, "timing"> {
   return structuredClone(rest);
+}
+
+/** Same type and bytes: vitest compares large arrays element by element, which takes seconds for frames. */
+function expectSame(got: NodeJS.TypedArray, want: NodeJS.TypedArray): void {
+  expect([got.constructor.name, got.length]).toEqual([want.constructor.name, want.length]);
+  const bytes = (of: NodeJS.TypedArray): Buffer => Buffer.from(of.buffer, of.byteOffset, of.byteLength);
+  if (Buffer.compare(bytes(got), bytes(want)) !== 0) expect(got).toEqual(want); // says where
+}
+
+function expectSameContent(got: Omit<Rollout, "timing">, want: Omit<Rollout, "timing">): void {
+  for (const [field, value] of Object.entries(want)) {
+    const other = got[field as keyof typeof got];
+    if (ArrayBuffer.isView(value)) expectSame(other as NodeJS.TypedArray, value as NodeJS.TypedArray);
+    else expect(other).toEqual(value);
+  }
 }
 
 describe.each(families)("a rollout with %s", (_name, config) => {
@@ -74,12 +91,13 @@ describe.each(families)("a rollout with %s", (_name, config) => {
     let k = 0;
     for (let t = 0; t < T; t++) {
       if (stack === null) {
-        expect(rollout.observations.subarray(t * E * perObservation, (t + 1) * E * perObservation)).toEqual(
+        expectSame(
+          rollout.observations.subarray(t * E * perObservation, (t + 1) * E * perObservation),
           Float32Array.from(batch.observations),
         );
       } else {
         if (t > 0) restack(stacks, rollout, t, stack, E);
-        expect(stacks).toEqual(batch.observations);
+        expectSame(stacks, batch.observations);
       }
       policy.observe(batch.observations);
       await policy.run();
@@ -106,7 +124,7 @@ describe.each(families)("a rollout with %s", (_name, config) => {
       }
     }
     expect(rollout.finalIndices.length).toBe(k);
-    expect(rollout.endState).toEqual(batch.save());
+    expectSame(rollout.endState, batch.save());
   });
 
   it("values the real next observation: 0 where terminal, the final one where truncated", async () => {
@@ -139,7 +157,8 @@ describe.each(families)("a rollout with %s", (_name, config) => {
       state = rollout.endState;
     }
     expect(seen.plain).toBeGreaterThan(0);
-    expect(config.env === drawing ? seen.truncated : seen.terminated).toBeGreaterThan(0);
+    if (config.env === drawing) expect(seen.truncated).toBeGreaterThan(0);
+    if (config.env === "CartPole-v1") expect(seen.terminated).toBeGreaterThan(0);
   });
 
   it("is the same whatever was collected before, in another collector, over the wire", async () => {
@@ -147,11 +166,11 @@ describe.each(families)("a rollout with %s", (_name, config) => {
     const first = content(await one.collect(0, 0, null));
     await other.collect(1, 0, null);
     const second = content(await one.collect(0, 1, first.endState));
-    expect(content(await other.collect(0, 1, first.endState))).toEqual(second);
-    expect(content(await other.collect(0, 0, null))).toEqual(first);
+    expectSameContent(content(await other.collect(0, 1, first.endState)), second);
+    expectSameContent(content(await other.collect(0, 0, null)), first);
     const { spec } = one.batch;
     const message = encodeRollout(await other.collect(0, 1, first.endState), 1, config, spec);
-    expect(content(decodeRollout(message, config, spec))).toEqual(second);
+    expectSameContent(content(decodeRollout(message, config, spec)), second);
   });
 
   it("starts round 0 with the run's seeds of its own environments", async () => {
@@ -165,8 +184,8 @@ describe.each(families)("a rollout with %s", (_name, config) => {
       rollout.initialStack.length > 0
         ? rollout.initialStack
         : rollout.observations.subarray(0, own.observations.length);
-    expect([...first]).toEqual([...own.observations].map(Math.fround));
-    expect(batch.save()).toEqual(end);
+    expectSame(first, first instanceof Uint8Array ? own.observations : Float32Array.from(own.observations));
+    expectSame(batch.save(), end);
   });
 
   it("refuses a later round without a state, and a state that is damaged", async () => {

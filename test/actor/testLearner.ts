@@ -53,6 +53,13 @@ export class TestSession {
     const message = await this.#messages.take((candidate) => candidate[kind] !== undefined && candidate[kind] !== null);
     return message[kind]!;
   }
+  /** Reads nothing from the actor until `resume`. */
+  pause(): void {
+    this.#stream.pause();
+  }
+  resume(): void {
+    this.#stream.resume();
+  }
   /** Ends the stream from this side, as a learner that goes away in order. */
   end(): void {
     this.#stream.end();

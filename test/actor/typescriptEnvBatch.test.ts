@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32c } from "@node-rs/crc32";
@@ -8,7 +8,8 @@ import type { EnvBatch } from "../../shared/environment.ts";
 
 const drawing = "test/actor/fixtures/drawingEnvironment.ts";
 const bad = "test/actor/fixtures/badEnvironment.ts";
-const broken = join(mkdtempSync(join(tmpdir(), "anchorage-")), "broken.mjs");
+const folder = mkdtempSync(join(tmpdir(), "anchorage-"));
+const broken = join(folder, "broken.mjs");
 writeFileSync(broken, "export default class {{");
 
 const seeds = (...values: number[]): BigUint64Array => BigUint64Array.from(values.map(BigInt));
@@ -159,6 +160,21 @@ describe("a misbehaving environment", () => {
 });
 
 describe("makeEnvBatch", () => {
+  it("takes the example of the documentation as it stands there", async () => {
+    const page = readFileSync(new URL("../../docs/environments.md", import.meta.url), "utf8");
+    const file = join(folder, "walk.ts");
+    writeFileSync(file, /```ts\n(.*?)```/s.exec(page)![1]!);
+    const batch = await makeEnvBatch({ env: file, envOptions: {}, size: 2 });
+    batch.reset(seeds(1, 2));
+    let ends = 0;
+    for (let t = 0; t < 50; t++) {
+      batch.step(Int32Array.of(1, t % 2));
+      ends += batch.terminated[0]! + batch.truncated[1]!;
+      batch.load(batch.save());
+    }
+    expect(ends).toBeGreaterThan(1);
+  });
+
   it.each<[string, string, Record<string, string>, RegExp]>([
     ["an unknown id", "CartPol-v1", {}, /ENVIRONMENT.*no environment CartPol-v1.*CartPole-v1/],
     ["a missing file", "./missing.ts", {}, /ENVIRONMENT.*missing.ts does not exist/],
