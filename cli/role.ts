@@ -2,7 +2,7 @@ import { messageOf, OperatorError } from "../shared/errors.ts";
 import type { RoleMessage } from "./supervisor.ts";
 
 /** Errors that come back however often the process is started again. */
-const pointlessToRetry = new Set(["CONFIG", "SETUP", "MISMATCH", "NUMERIC", "ENVIRONMENT", "CORRUPT"]);
+const pointlessToRetry = new Set(["CONFIG", "SETUP", "MISMATCH", "NUMERIC", "ENVIRONMENT", "CORRUPT", "STORAGE"]);
 
 /** Tells the `train` that started this process, if one did. */
 export function tellTrain(message: RoleMessage): void {
