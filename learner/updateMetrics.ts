@@ -1,6 +1,9 @@
 import type { StepMetrics } from "./update.ts";
 
-/** The metrics of an update: means over its minibatches, the ratio's extremes over all of them. */
+/**
+ * The metrics of an update: means over its minibatches, the ratio's extremes over all of them, and how far the first
+ * minibatch's ratios are from 1: the policy that acted must be the one that begins to learn.
+ */
 export class UpdateMetrics {
   readonly #sums = {
     policy_loss: 0,
@@ -13,6 +16,7 @@ export class UpdateMetrics {
   };
   #ratioMin = Number.POSITIVE_INFINITY;
   #ratioMax = Number.NEGATIVE_INFINITY;
+  #ratioStartError = Number.NaN;
   #steps = 0;
 
   add(step: StepMetrics): void {
@@ -24,6 +28,7 @@ export class UpdateMetrics {
     sums.approx_kl += step.approxKl;
     sums.clip_fraction += step.clipFraction;
     sums.gradient_norm += step.gradientNorm;
+    if (this.#steps === 0) this.#ratioStartError = Math.max(step.ratioMax - 1, 1 - step.ratioMin);
     this.#ratioMin = Math.min(this.#ratioMin, step.ratioMin);
     this.#ratioMax = Math.max(this.#ratioMax, step.ratioMax);
     this.#steps += 1;
@@ -31,7 +36,8 @@ export class UpdateMetrics {
 
   summary(): Record<string, number> {
     const means = Object.entries(this.#sums).map(([name, sum]) => [name, sum / this.#steps] as const);
-    return { ...Object.fromEntries(means), ratio_min: this.#ratioMin, ratio_max: this.#ratioMax };
+    const ratio = { ratio_min: this.#ratioMin, ratio_max: this.#ratioMax, ratio_start_error: this.#ratioStartError };
+    return { ...Object.fromEntries(means), ...ratio };
   }
 }
 
