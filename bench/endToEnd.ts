@@ -48,7 +48,11 @@ export const protocols: readonly Protocol[] = [
 ];
 
 /** `rounds` times: every variant of ours, then the peer. */
-export async function compareEndToEnd(protocol: Protocol, rounds: number, say: (line: string) => void): Promise<Comparison[]> {
+export async function compareEndToEnd(
+  protocol: Protocol,
+  rounds: number,
+  say: (line: string) => void,
+): Promise<Comparison[]> {
   const ours = protocol.variants.map((): OursMeasured[] => []);
   const peers: Measured[] = [];
   for (let round = 0; round < rounds; round++) {

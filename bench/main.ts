@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { compareEndToEnd, median, perCpuSecond, perSecond, protocols, type Comparison } from "./endToEnd.ts";
+import { type Comparison, compareEndToEnd, median, perCpuSecond, perSecond, protocols } from "./endToEnd.ts";
 import { appendResults, type Row, table } from "./results.ts";
 
 /**
@@ -19,7 +19,9 @@ if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.
 const only = values.only?.toLowerCase();
 const chosen = protocols.filter((protocol) => only === undefined || protocol.env.toLowerCase().startsWith(only));
 if (chosen.length === 0)
-  throw new Error(`--only ${values.only} names no protocol: give the start of ${protocols.map((p) => p.env).join(" or ")}`);
+  throw new Error(
+    `--only ${values.only} names no protocol: give the start of ${protocols.map((p) => p.env).join(" or ")}`,
+  );
 
 const rows: Row[] = [];
 for (const protocol of chosen) {

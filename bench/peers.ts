@@ -15,7 +15,11 @@ export function peersPython(): string {
   const cache = ANCHORAGE_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "anchorage");
   const python = join(cache, "peers", "bin", "python");
   if (!existsSync(python))
-    throw new OperatorError("SETUP", `The peers are not installed: ${python} is missing.`, "Run: bash bench/peers/install.sh (about 5 GB).");
+    throw new OperatorError(
+      "SETUP",
+      `The peers are not installed: ${python} is missing.`,
+      "Run: bash bench/peers/install.sh (about 5 GB).",
+    );
   return python;
 }
 

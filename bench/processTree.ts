@@ -29,7 +29,10 @@ function processUse(pid: number): ProcessUse | null {
   const status = read(`/proc/${pid}/status`);
   if (stat === null || status === null) return null;
   // Fields after the parenthesised name, which may hold spaces: 11..14 are utime, stime, cutime, cstime.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ").map(Number);
+  const fields = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .map(Number);
   const ticks = fields[11]! + fields[12]! + fields[13]! + fields[14]!;
   const kibibytes = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
   return {

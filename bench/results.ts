@@ -10,7 +10,11 @@ export type Row = Readonly<Record<string, string>>;
 export function table(rows: readonly Row[]): string {
   const columns = Object.keys(rows[0] ?? {});
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  return [line(columns), line(columns.map(() => "---")), ...rows.map((row) => line(columns.map((c) => row[c] ?? "")))].join("\n");
+  return [
+    line(columns),
+    line(columns.map(() => "---")),
+    ...rows.map((row) => line(columns.map((c) => row[c] ?? ""))),
+  ].join("\n");
 }
 
 /** Adds a dated section to bench/RESULTS.md: commit, CPU, Node version and the command that made it. */

@@ -39,8 +39,13 @@ function readDeployFile(file: string): Record<string, unknown> {
     const parsed: unknown = parseYaml(readFileSync(file, "utf8"));
     return parsed !== null && typeof parsed === "object" ? { ...parsed } : {};
   } catch (cause) {
-    throw new OperatorError("CONFIG", `--deploy ${file} cannot be read: ${messageOf(cause)}.`, "Give a YAML or JSON file.", {
-      cause,
-    });
+    throw new OperatorError(
+      "CONFIG",
+      `--deploy ${file} cannot be read: ${messageOf(cause)}.`,
+      "Give a YAML or JSON file.",
+      {
+        cause,
+      },
+    );
   }
 }

@@ -43,7 +43,9 @@ export async function evaluateRun(flags: EvaluateFlags): Promise<number> {
   if (json) process.stdout.write(`${JSON.stringify({ event: "evaluated", ...summary, returns })}\n`);
   else {
     const [average, deviation, low, high] = [mean, summary.std, summary.min, summary.max].map((x) => x.toFixed(2));
-    process.stdout.write(`${config.env}, ${episodes} episodes: mean ${average}, std ${deviation}, min ${low}, max ${high}\n`);
+    process.stdout.write(
+      `${config.env}, ${episodes} episodes: mean ${average}, std ${deviation}, min ${low}, max ${high}\n`,
+    );
   }
   return 0;
 }

@@ -3,7 +3,11 @@ import { join } from "node:path";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 
 /** Copies a run's newest policy: the broadcast snapshot is the exported file. Never overwrites without --force. */
-export async function exportPolicy(flags: { readonly runDir: string; readonly output: string; readonly force?: boolean }): Promise<number> {
+export async function exportPolicy(flags: {
+  readonly runDir: string;
+  readonly output: string;
+  readonly force?: boolean;
+}): Promise<number> {
   const policy = join(flags.runDir, "policy.onnx");
   const { Policy } = await import("../actor/policy.ts");
   await Policy.check(policy);

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError, Option } from "commander";
 import { packageVersion } from "../shared/build.ts";
+import type { ControlFlags } from "./control.ts";
 import { deployConfig, numberOrText } from "./deployFlags.ts";
 import { exitStatusOf } from "./role.ts";
 import type { CoordinatorFlags } from "./roles.ts";
@@ -32,7 +33,10 @@ const collect = (value: string, before: readonly string[] = []): string[] => [..
 
 function withRunConfig(command: Command): Command {
   return command
-    .option("--env <id|module>", "environment (`anchorage envs` lists them), or a TypeScript module's path; default HalfCheetah-v4")
+    .option(
+      "--env <id|module>",
+      "environment (`anchorage envs` lists them), or a TypeScript module's path; default HalfCheetah-v4",
+    )
     .option("--algo <name>", "policy objective: ano or ppo")
     .option("--seed <number>", "root of all randomness")
     .option("--total-steps <number>", "agent steps")
@@ -61,25 +65,35 @@ interface DeployFlags extends Record<string, unknown> {
 function deployOf(flags: DeployFlags, more: Record<string, unknown> = {}) {
   const base = flags.resolvedDeploy === undefined ? {} : (JSON.parse(flags.resolvedDeploy) as Record<string, unknown>);
   const { coordinator, nats } = flags;
-  const own = Object.fromEntries(Object.entries({ coordinator, nats, ...more }).filter(([, value]) => value !== undefined));
+  const own = Object.fromEntries(
+    Object.entries({ coordinator, nats, ...more }).filter(([, value]) => value !== undefined),
+  );
   return deployConfig({ ...base, ...(flags.deploy === undefined ? {} : { deploy: flags.deploy }), ...own });
 }
 
 runs(
-  withRunConfig(program.command("train").description("train on this machine: starts NATS, coordinator, learner and actors"))
+  withRunConfig(
+    program.command("train").description("train on this machine: starts NATS, coordinator, learner and actors"),
+  )
     .option("--actors <number>", "actor processes; default: chosen from the cores", count)
     .option("--run-dir <folder>", "where the run is kept; default: a new folder under runs/")
     .option("--resume", "go on with the run in --run-dir")
     .option("--deploy <file>", "YAML or JSON file of DeployConfig fields")
     .option("--json", "one JSON object per line on stdout, logs on stderr"),
-  async (flags: RunConfigFlags & DeployFlags & { actors?: number; runDir?: string; resume?: boolean; json?: boolean }) => {
+  async (
+    flags: RunConfigFlags & DeployFlags & { actors?: number; runDir?: string; resume?: boolean; json?: boolean },
+  ) => {
     const { startTraining } = await import("./startTraining.ts");
     return startTraining(flags, deployOf(flags));
   },
 );
 
 runs(
-  withRunConfig(withDeploy(program.command("coordinator").description("one coordinator: run config, membership, checkpoints, metrics")))
+  withRunConfig(
+    withDeploy(
+      program.command("coordinator").description("one coordinator: run config, membership, checkpoints, metrics"),
+    ),
+  )
     .requiredOption("--run-dir <folder>", "where the run is kept")
     .option("--listen <host:port>", "gRPC address to listen on")
     .option("--resume [auto]", "go on with the run in --run-dir; auto: if there is one")
@@ -101,13 +115,33 @@ runs(
 );
 
 runs(
-  withDeploy(program.command("actor").description("one actor: steps environments, sends rollouts; start as many as you like"))
-    .option("--workers <number>", "rollout workers; default: one per core", count),
+  withDeploy(
+    program.command("actor").description("one actor: steps environments, sends rollouts; start as many as you like"),
+  ).option("--workers <number>", "rollout workers; default: one per core", count),
   async (flags: DeployFlags & { workers?: number }) => {
     const { actorRole } = await import("./roles.ts");
     return actorRole(deployOf(flags, { actorWorkers: flags.workers }));
   },
 );
+
+for (const [name, what] of [
+  ["status", "what a run is doing, its members and who waits"],
+  ["pause", "lease no more work; members stay"],
+  ["resume", "go on after a pause"],
+  ["stop", "drain, checkpoint and end the run; train --resume goes on"],
+] as const)
+  runs(
+    program
+      .command(name)
+      .description(what)
+      .option("--run-dir <folder>", "the run, where its coordinator is on this machine")
+      .option("--coordinator <host:port>", "the coordinator's gRPC address")
+      .option("--json", "as JSON"),
+    async (flags: ControlFlags) => {
+      const { control } = await import("./control.ts");
+      return control(name.toUpperCase() as Uppercase<typeof name>, flags);
+    },
+  );
 
 runs(
   program
@@ -146,7 +180,10 @@ runs(
 );
 
 runs(
-  program.command("doctor").description("what is installed, CPU or GPU, and what to do about what is not").option("--json", "as JSON"),
+  program
+    .command("doctor")
+    .description("what is installed, CPU or GPU, and what to do about what is not")
+    .option("--json", "as JSON"),
   async (flags: { json?: boolean }) => {
     const { doctor } = await import("./doctor.ts");
     return doctor(flags);

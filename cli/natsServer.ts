@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, openSync } from "node:fs";
-import { createServer, connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { OperatorError } from "../shared/errors.ts";
@@ -23,7 +23,11 @@ wait "$server"
 export function startNatsServer(folder: string, port: number): ChildProcess {
   const binary = nativeParts().natsServer;
   if (binary === null)
-    throw new OperatorError("SETUP", "There is no NATS server binary.", "Run: npm run setup (or set ANCHORAGE_NATS_SERVER).");
+    throw new OperatorError(
+      "SETUP",
+      "There is no NATS server binary.",
+      "Run: npm run setup (or set ANCHORAGE_NATS_SERVER).",
+    );
   mkdirSync(folder, { recursive: true });
   const log = openSync(join(folder, "nats.log"), "a");
   const server = [binary, "--addr", "127.0.0.1", "--port", String(port), "--jetstream", "--store_dir", folder];
@@ -36,7 +40,11 @@ export async function listening(port: number, what: string, timeoutMs = 15_000):
   const deadline = Date.now() + timeoutMs;
   while (!(await accepts(port))) {
     if (Date.now() > deadline)
-      throw new OperatorError("NETWORK", `${what} does not listen on 127.0.0.1:${port} after ${timeoutMs / 1000} s.`, "See its log in the run folder.");
+      throw new OperatorError(
+        "NETWORK",
+        `${what} does not listen on 127.0.0.1:${port} after ${timeoutMs / 1000} s.`,
+        "See its log in the run folder.",
+      );
     await delay(50);
   }
 }

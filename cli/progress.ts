@@ -66,7 +66,8 @@ class Lines implements Progress {
 
   update(view: UpdateView): void {
     const rate = this.#rate.of(view);
-    const speed = rate === null ? "" : ` | ${short(rate)} steps/s | ETA ${duration((view.totalSteps - view.agentSteps) / rate)}`;
+    const speed =
+      rate === null ? "" : ` | ${short(rate)} steps/s | ETA ${duration((view.totalSteps - view.agentSteps) / rate)}`;
     this.#pending = `update ${view.update}/${view.updates} | ${short(view.agentSteps)}/${short(view.totalSteps)} steps${speed} | ${details(view)}`;
     if (Date.now() - this.#lastAt >= 5000) this.#flush();
   }
@@ -101,7 +102,9 @@ class Rate {
 }
 
 function details({ metrics }: UpdateView): string {
-  const parts = [`return ${metrics.mean_return === undefined || Number.isNaN(metrics.mean_return) ? "-" : short(metrics.mean_return)}`];
+  const parts = [
+    `return ${metrics.mean_return === undefined || Number.isNaN(metrics.mean_return) ? "-" : short(metrics.mean_return)}`,
+  ];
   if (metrics.policy_lag !== undefined) parts.push(`lag ${short(metrics.policy_lag)}`);
   parts.push(whoWaits(metrics));
   return parts.join(" | ");
@@ -127,5 +130,7 @@ export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const hours = Math.floor(whole / 3600);
   const minutes = Math.floor((whole % 3600) / 60);
-  return hours > 0 ? `${hours}h${String(minutes).padStart(2, "0")}m` : `${minutes}m${String(whole % 60).padStart(2, "0")}s`;
+  return hours > 0
+    ? `${hours}h${String(minutes).padStart(2, "0")}m`
+    : `${minutes}m${String(whole % 60).padStart(2, "0")}s`;
 }

@@ -2,8 +2,9 @@ import type { DeployConfig } from "../shared/deployConfig.ts";
 import { processLifecycle } from "../shared/lifecycle.ts";
 import { logger } from "../shared/log.ts";
 import { RunConfig } from "../shared/runConfig.ts";
+import { writeEndpoint } from "./control.ts";
 import { tellTrain } from "./role.ts";
-import { newRunConfig, resumedRunConfig, type RunConfigFlags } from "./runConfigFlags.ts";
+import { newRunConfig, type RunConfigFlags, resumedRunConfig } from "./runConfigFlags.ts";
 
 /** One process each, for `train` and for clusters. Each gives the exit status of its process. */
 
@@ -20,7 +21,10 @@ export async function coordinatorRole(flags: CoordinatorFlags, deploy: DeployCon
     runDir: flags.runDir,
     resume: flags.resume ?? false,
     lifecycle: processLifecycle(logger("coordinator")),
-    onReady: ({ address, metricsPort }) => tellTrain({ kind: "ready", address, metricsPort }),
+    onReady: ({ address, metricsPort }) => {
+      writeEndpoint(flags.runDir, { address, metricsPort });
+      tellTrain({ kind: "ready", address, metricsPort });
+    },
   });
   return outcome.state === "FAILED" ? 1 : 0;
 }

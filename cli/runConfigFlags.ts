@@ -59,12 +59,21 @@ function readConfigFile(file: string): Record<string, unknown> {
   try {
     parsed = parseYaml(readFileSync(file, "utf8")); // JSON is YAML
   } catch (cause) {
-    throw new OperatorError("CONFIG", `--config ${file} cannot be read: ${messageOf(cause)}.`, "Give a YAML or JSON file.", {
-      cause,
-    });
+    throw new OperatorError(
+      "CONFIG",
+      `--config ${file} cannot be read: ${messageOf(cause)}.`,
+      "Give a YAML or JSON file.",
+      {
+        cause,
+      },
+    );
   }
   if (parsed === null || typeof parsed !== "object" || Array.isArray(parsed))
-    throw new OperatorError("CONFIG", `--config ${file} holds no settings.`, "Write `field: value` lines, see docs/configuration.md.");
+    throw new OperatorError(
+      "CONFIG",
+      `--config ${file} holds no settings.`,
+      "Write `field: value` lines, see docs/configuration.md.",
+    );
   return { ...parsed };
 }
 
@@ -72,7 +81,11 @@ function readConfigFile(file: string): Record<string, unknown> {
 function assign(target: Record<string, unknown>, assignment: string): void {
   const equals = assignment.indexOf("=");
   if (equals < 1)
-    throw new OperatorError("CONFIG", `--set ${assignment} has no "field=value".`, "Write for example --set network.units=256.");
+    throw new OperatorError(
+      "CONFIG",
+      `--set ${assignment} has no "field=value".`,
+      "Write for example --set network.units=256.",
+    );
   const path = assignment.slice(0, equals).split(".");
   let at = target;
   for (const key of path.slice(0, -1)) {

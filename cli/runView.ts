@@ -1,9 +1,15 @@
 import type { RunState__Output } from "../proto/gen/anchorage/v1/RunState.ts";
 import type { Status__Output } from "../proto/gen/anchorage/v1/Status.ts";
 import type { UpdateReport__Output } from "../proto/gen/anchorage/v1/UpdateReport.ts";
-import { runShape } from "../shared/runConfig.ts";
+import { type RunConfig, runShape } from "../shared/runConfig.ts";
 import { humanProgress, type Progress } from "./progress.ts";
-import type { TrainOptions } from "./train.ts";
+
+export interface ViewedRun {
+  readonly config: RunConfig;
+  readonly runDir: string;
+  readonly resume: boolean;
+  readonly json: boolean;
+}
 
 export interface Outcome {
   readonly state: RunState__Output;
@@ -13,7 +19,7 @@ export interface Outcome {
 
 /** What a person, or with --json a program, sees of a run. JSON: one object per line on stdout, `event` names its kind. */
 export class RunView {
-  readonly #options: TrainOptions;
+  readonly #options: ViewedRun;
   readonly #progress: Progress | null; // null: --json
   readonly #rounds: number;
   readonly #totalSteps: number;
@@ -22,14 +28,23 @@ export class RunView {
   #metricsPort = 0;
   #ended = false;
 
-  constructor(options: TrainOptions) {
+  constructor(options: ViewedRun) {
     this.#options = options;
     this.#progress = options.json ? null : humanProgress();
     const { rounds, stepsPerRound } = runShape(options.config);
     this.#rounds = rounds;
     this.#totalSteps = rounds * stepsPerRound;
     const { env, algo, seed } = options.config;
-    this.#emit({ event: "start", runDir: options.runDir, env, algo, seed, updates: rounds, totalSteps: this.#totalSteps, resumed: options.resume });
+    this.#emit({
+      event: "start",
+      runDir: options.runDir,
+      env,
+      algo,
+      seed,
+      updates: rounds,
+      totalSteps: this.#totalSteps,
+      resumed: options.resume,
+    });
     this.#progress?.say(
       `Training ${env} with ${algo}, seed ${seed}: ${rounds} updates of ${stepsPerRound} agent steps. Run folder: ${options.runDir}`,
     );
@@ -88,7 +103,9 @@ export class RunView {
       this.say(`The run failed: ${failure}`);
     } else {
       this.#emit({ event: "stopped", ...result });
-      this.say(`Stopped after ${result.updates} of ${this.#rounds} updates. Go on with: npm start -- --resume --run-dir ${runDir}`);
+      this.say(
+        `Stopped after ${result.updates} of ${this.#rounds} updates. Go on with: npm start -- --resume --run-dir ${runDir}`,
+      );
     }
   }
 

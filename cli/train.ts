@@ -9,16 +9,12 @@ import { processLifecycle } from "../shared/lifecycle.ts";
 import { logger } from "../shared/log.ts";
 import { type RunConfig, runShape } from "../shared/runConfig.ts";
 import { freePort, listening, startNatsServer } from "./natsServer.ts";
+import { type Outcome, RunView, type ViewedRun } from "./runView.ts";
 import { forkRole, Supervised } from "./supervisor.ts";
-import { type Outcome, RunView } from "./runView.ts";
 
-export interface TrainOptions {
-  readonly config: RunConfig;
+export interface TrainOptions extends ViewedRun {
   readonly deploy: DeployConfig;
-  readonly runDir: string;
-  readonly resume: boolean;
   readonly actors: number | null; // null: chosen from the cores
-  readonly json: boolean;
 }
 
 const stopGraceMs = 60_000; // a Humanoid update and a checkpoint fit in well
@@ -40,7 +36,9 @@ export async function train(options: TrainOptions): Promise<number> {
   const processes: Supervised[] = [];
   const supervise = (process: Supervised): Supervised => {
     process.on("gaveUp", fail);
-    process.on("restart", (name, reason, restarts) => view.say(`${name} ended (${reason}); starting it again (${restarts})`));
+    process.on("restart", (name, reason, restarts) =>
+      view.say(`${name} ended (${reason}); starting it again (${restarts})`),
+    );
     processes.push(process);
     return process.start();
   };
@@ -100,7 +98,10 @@ async function startAll(
 }
 
 /** Actor processes and rollout workers in each: one worker per core, no more than a round has EnvBatches. */
-export function actorPlan(options: Pick<TrainOptions, "actors" | "config" | "deploy">): { actors: number; workers: number } {
+export function actorPlan(options: Pick<TrainOptions, "actors" | "config" | "deploy">): {
+  actors: number;
+  workers: number;
+} {
   const useful = Math.min(availableParallelism(), runShape(options.config).envBatches);
   const actors = options.actors ?? Math.max(1, Math.ceil(useful / 16));
   return { actors, workers: options.deploy.actorWorkers ?? Math.max(1, Math.floor(useful / actors)) };
@@ -117,7 +118,11 @@ async function follow(client: CoordinatorClient, view: RunView, signal: AbortSig
     }
   }
   if (!status?.run)
-    throw new OperatorError("NETWORK", "The coordinator ended the run's stream without its status.", "See its log in the run folder's logs/.");
+    throw new OperatorError(
+      "NETWORK",
+      "The coordinator ended the run's stream without its status.",
+      "See its log in the run folder's logs/.",
+    );
   return { state: status.run.state, failure: status.run.failure, status };
 }
 

@@ -9,12 +9,26 @@ const folder = (): string => mkdtempSync(join(tmpdir(), "anchorage-flags-"));
 describe("a new run's config", () => {
   it("is the paper's MuJoCo protocol on HalfCheetah-v4 with ANO where nothing is given", () => {
     const config = newRunConfig({});
-    expect(config).toMatchObject({ env: "HalfCheetah-v4", algo: "ano", epsPos: 0.3, envs: 128, rolloutSteps: 32, epochs: 10 });
+    expect(config).toMatchObject({
+      env: "HalfCheetah-v4",
+      algo: "ano",
+      epsPos: 0.3,
+      envs: 128,
+      rolloutSteps: 32,
+      epochs: 10,
+    });
   });
 
   it("is the paper's Atari protocol for an Atari game", () => {
     const config = newRunConfig({ env: "Pong-v5" });
-    expect(config).toMatchObject({ envs: 16, rolloutSteps: 128, epochs: 4, epsPos: 0.1, entropyCoef: 0.01, totalSteps: 6_000_000 });
+    expect(config).toMatchObject({
+      envs: 16,
+      rolloutSteps: 128,
+      epochs: 4,
+      epsPos: 0.1,
+      entropyCoef: 0.01,
+      totalSteps: 6_000_000,
+    });
     expect(config.network).toEqual({ kind: "nature", units: 512 });
     expect(config.normalizeRewards).toBe(false);
   });
@@ -47,7 +61,10 @@ describe("a new run's config", () => {
 describe("a resumed run's config", () => {
   it("is the stored one, with what is given laid over it for the coordinator to compare", () => {
     const run = folder();
-    writeFileSync(join(run, "config.json"), JSON.stringify(newRunConfig({ algo: "ppo", set: ["clip=0.3"], seed: "9" })));
+    writeFileSync(
+      join(run, "config.json"),
+      JSON.stringify(newRunConfig({ algo: "ppo", set: ["clip=0.3"], seed: "9" })),
+    );
     expect(resumedRunConfig(run, {})).toEqual(newRunConfig({ algo: "ppo", set: ["clip=0.3"], seed: "9" }));
     expect(resumedRunConfig(run, { totalSteps: "4096" }).totalSteps).toBe(4096);
   });

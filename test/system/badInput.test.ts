@@ -28,11 +28,19 @@ describe("bad input is one clear message and a non-zero exit", () => {
     ["an unknown flag", ["train", "--sed", "1"], /--sed.*--se/s],
     ["a field of the wrong type", ["train", "--set", "gamma=high"], /gamma.*"high"/],
     ["a field out of range", ["train", "--set", "gamma=2"], /gamma.*2/],
-    ["batch sizes that do not divide", ["train", "--set", "envBatchSize=48"], /envBatchSize=48 does not divide envs=128/],
+    [
+      "batch sizes that do not divide",
+      ["train", "--set", "envBatchSize=48"],
+      /envBatchSize=48 does not divide envs=128/,
+    ],
     ["a resume that names no run", ["train", "--resume"], /--run-dir/],
     ["a resume where there is nothing", ["train", "--resume", "--run-dir", runDir("nothing")], /no run to resume/],
     ["evaluating where there is no run", ["evaluate", "--run-dir", runDir("nothing")], /nothing/],
-    ["an unknown environment option", ["train", "--env", "Pong-v5", "--set", "envOptions.frameskip=4"], /frameskip.*frameSkip/s],
+    [
+      "an unknown environment option",
+      ["train", "--env", "Pong-v5", "--set", "envOptions.frameskip=4"],
+      /frameskip.*frameSkip/s,
+    ],
   ])("%s", async (_name, args, message) => {
     const { status, stderr } = await run(args, { cwd: folder.path });
     expect(stderr).toMatch(message);

@@ -23,7 +23,10 @@ export interface Running {
 }
 
 /** Starts the compiled command line, as `npx anchorage ...` does. */
-export function start(args: readonly string[], options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {}): Running {
+export function start(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Running {
   if (!existsSync(main)) throw new Error(`${main} is missing: run npm run build before this test`);
   const child = spawn(process.execPath, [main, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -31,7 +34,11 @@ export function start(args: readonly string[], options: { readonly cwd?: string;
     env: { ...process.env, ...options.env },
   });
   const events: Record<string, unknown>[] = [];
-  const waiting: { wanted: (event: Record<string, unknown>) => boolean; resolve: (event: Record<string, unknown>) => void; reject: (error: Error) => void }[] = [];
+  const waiting: {
+    wanted: (event: Record<string, unknown>) => boolean;
+    resolve: (event: Record<string, unknown>) => void;
+    reject: (error: Error) => void;
+  }[] = [];
   let stdout = "";
   let stderr = "";
   child.stderr.on("data", (data) => (stderr += data));
@@ -73,7 +80,12 @@ export function temporaryFolder(): { readonly path: string; readonly remove: () 
 }
 
 /** The event that ends a finished run. Fails with the process's own words where there is none. */
-export function done(finished: Finished): { agentSteps: number; updates: number; meanReturn: number; weightsSha256: string } {
+export function done(finished: Finished): {
+  agentSteps: number;
+  updates: number;
+  meanReturn: number;
+  weightsSha256: string;
+} {
   const event = finished.events.find(({ event }) => event === "done");
   if (!event) throw new Error(`no done event, status ${finished.status}: ${finished.stderr.slice(-3000)}`);
   return event as unknown as ReturnType<typeof done>;

@@ -32,13 +32,21 @@ describe("anchorage train, with all of its processes", () => {
   it("trains Pong-v5 on real ALE and leaves a complete run folder", async () => {
     const finished = await run(train("Pong-v5", "--total-steps", "6144"));
     expect(finished.status, finished.stderr.slice(-2000)).toBe(0);
-    expect(done(finished)).toMatchObject({ updates: 3, agentSteps: 6144, weightsSha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(done(finished)).toMatchObject({
+      updates: 3,
+      agentSteps: 6144,
+      weightsSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
     const inRun = (name: string): string => join(folder.path, "run", name);
-    const records = readFileSync(inRun("metrics.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line));
+    const records = readFileSync(inRun("metrics.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     expect(records.map(({ update }) => update)).toEqual([1, 2, 3]);
     // The policy that acted is the one that learns: the first minibatch's ratios are 1.
     for (const { ratio_start_error: error } of records) expect(error).toBeLessThan(1e-4);
-    for (const name of ["config.json", "policy.onnx", "checkpoints", "tensorboard"]) expect(existsSync(inRun(name)), name).toBe(true);
+    for (const name of ["config.json", "policy.onnx", "checkpoints", "tensorboard"])
+      expect(existsSync(inRun(name)), name).toBe(true);
   }, 300_000);
 
   it("ends with the same weights whatever the number of actors, and across a stop and resume", async () => {
