@@ -1,0 +1,188 @@
+"""Records test/golden/torchUpdate.json: minibatch steps taken by PyTorch in float64, written independently of our code.
+
+Usage: python test/learner/recordTorch.py  (the venv of bench/peers/install.sh)
+Layouts are ours: dense [in, out], convolutions [k, k, in, out], frames [M, H, W, S], activations flattened channels last.
+Losses are written from the paper's formulas (arXiv 2605.02320 for ANO: the base kernel phi, not the stable form we use).
+"""
+import base64, json, math, pathlib
+
+import torch
+
+torch.set_default_dtype(torch.float64)
+torch.manual_seed(7)
+LOG2 = math.log(2)
+
+
+def pack(x, dtype=torch.float32):
+    return base64.b64encode(x.detach().to(dtype).contiguous().numpy().tobytes()).decode()
+
+
+def f32(*shape, scale=1.0):
+    return (torch.randn(*shape) * scale).float().double()  # exactly what the float32 side will read
+
+
+def ano(r, a, eps_pos, eps_neg):
+    def f(r, eps):
+        phi = lambda z: torch.log1p(torch.exp(-2 * z * LOG2)) + 4 / (1 + torch.exp(-z * LOG2))
+        scale = 45 * eps / (32 * LOG2)
+        return 1 + scale * (phi(torch.tensor(-1.0)) - phi((r - 1 - eps) / eps))
+
+    return torch.where(a >= 0, a * f(r, eps_pos), a * (2 - f(2 - r, eps_neg)))
+
+
+def ppo(r, a, clip):
+    return torch.min(r * a, torch.clamp(r, 1 - clip, 1 + clip) * a)
+
+
+def activate(x, name):
+    return {"tanh": torch.tanh, "relu": torch.relu, "none": lambda v: v}[name](x)
+
+
+def run_layers(part, layers, x, p):
+    for i, layer in enumerate(layers):
+        w, b = p[f"{part}.{i}.weight"], p[f"{part}.{i}.bias"]
+        if layer["kind"] == "conv":
+            y = torch.nn.functional.conv2d(x.permute(0, 3, 1, 2), w.permute(3, 2, 0, 1), b, layer["stride"]).permute(0, 2, 3, 1)
+        else:
+            y = x.reshape(len(x), -1) @ w + b
+        x = activate(y, layer["activation"])
+    return x
+
+
+def dense(units, activation):
+    return {"kind": "dense", "units": units, "activation": activation, "gain": 1}
+
+
+def conv(filters, kernel, stride):
+    return {"kind": "conv", "filters": filters, "kernel": kernel, "stride": stride, "activation": "relu", "gain": 1}
+
+
+def parameter_shapes(net):
+    shapes = {}
+
+    def walk(part, layers, shape):
+        for i, layer in enumerate(layers):
+            if layer["kind"] == "conv":
+                k, s = layer["kernel"], layer["stride"]
+                shapes[f"{part}.{i}.weight"] = (k, k, shape[2], layer["filters"])
+                shape = [(shape[0] - k) // s + 1, (shape[1] - k) // s + 1, layer["filters"]]
+            else:
+                shapes[f"{part}.{i}.weight"] = (math.prod(shape), layer["units"])
+                shape = [layer["units"]]
+            shapes[f"{part}.{i}.bias"] = (shape[-1],)
+        return shape
+
+    given = net["input"]["shape"]
+    first = [given[1], given[2], given[0]] if net["input"]["frames"] else given
+    trunk = walk("trunk", net["trunk"], first)
+    walk("actor", net["actor"], trunk)
+    walk("critic", net["critic"], trunk)
+    if net["distribution"]["kind"] == "gaussian":
+        shapes["actor.log_std"] = (net["distribution"]["actions"],)
+    return shapes
+
+
+def outputs(net, p, observations):
+    x = observations / 255 if net["input"]["frames"] else observations
+    trunk = run_layers("trunk", net["trunk"], x, p)
+    policy = run_layers("actor", net["actor"], trunk, p)
+    value = run_layers("critic", net["critic"], trunk, p).squeeze(-1)
+    if net["distribution"]["kind"] == "categorical":
+        return torch.distributions.Categorical(logits=policy), value
+    return torch.distributions.Independent(torch.distributions.Normal(policy, p["actor.log_std"].exp()), 1), value
+
+
+def record(net, algo, size, steps, changes):
+    settings = {
+        "algo": algo, "epsPos": 0.3, "epsNeg": 0.2, "clip": 0.2, "entropyCoef": 0.01, "valueCoef": 0.5, "valueClip": 0.3,
+        "maxGradNorm": 0.5, "adamBeta1": 0.9, "adamBeta2": 0.999, "adamEps": 1e-5, "normalizeAdvantages": True, **changes,
+    }
+    shapes = parameter_shapes(net)
+    p = {}
+    for name, shape in shapes.items():
+        scale = 0.1 if len(shape) == 1 else 1 / math.sqrt(math.prod(shape[:-1]))
+        p[name] = f32(*shape, scale=scale).requires_grad_()
+    case = {"network": net, "settings": settings, "minibatchSize": size, "initial": {n: pack(x) for n, x in p.items()}, "steps": []}
+    optimizer = torch.optim.Adam(p.values(), lr=1e-3, eps=settings["adamEps"])
+    for k in range(steps):
+        frames = net["input"]["frames"]
+        shape = net["input"]["shape"]
+        if frames:
+            observations = torch.randint(0, 256, (size, shape[1], shape[2], shape[0])).double()
+        else:
+            observations = f32(size, *shape)
+        with torch.no_grad():
+            old, old_value = outputs(net, p, observations)
+            actions = old.sample()
+            actions = actions if net["distribution"]["kind"] == "categorical" else actions.float().double()
+            log_probs = (old.log_prob(actions) + 0.3 * torch.randn(size)).float().double()
+            values = (old_value + 0.4 * torch.randn(size)).float().double()
+        advantages, returns = f32(size), f32(size)
+        rate = 1e-3 * (1 - k / steps)
+        policy, value = outputs(net, p, observations)
+        log_ratio = policy.log_prob(actions) - log_probs
+        r = log_ratio.exp()
+        a = (advantages - advantages.mean()) / (advantages.std() + 1e-8) if settings["normalizeAdvantages"] else advantages
+        each = ano(r, a, settings["epsPos"], settings["epsNeg"]) if algo == "ano" else ppo(r, a, settings["clip"])
+        policy_loss = -each.mean()
+        error = (value - returns) ** 2
+        if settings["valueClip"] is not None:
+            near = values + torch.clamp(value - values, -settings["valueClip"], settings["valueClip"])
+            error = torch.max(error, (near - returns) ** 2)
+        value_loss = 0.5 * error.mean()
+        entropy = policy.entropy().mean()
+        loss = policy_loss + settings["valueCoef"] * value_loss - settings["entropyCoef"] * entropy
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(p.values(), settings["maxGradNorm"])
+        optimizer.step()
+        half = torch.where(a >= 0, settings["epsPos"], settings["epsNeg"]) if algo == "ano" else settings["clip"]
+        metrics = {
+            "loss": loss, "policyLoss": policy_loss, "valueLoss": value_loss, "entropy": entropy,
+            "approxKl": ((r - 1) - log_ratio).mean(), "clipFraction": ((r - 1).abs() > half).double().mean(),
+            "gradientNorm": norm, "ratioMin": r.min(), "ratioMax": r.max(),
+        }
+        discrete = net["distribution"]["kind"] == "categorical"
+        case["steps"].append({
+            "learningRate": rate,
+            "observations": pack(observations, torch.uint8 if frames else torch.float32),
+            "actions": pack(actions, torch.int32 if discrete else torch.float32),
+            "logProbs": pack(log_probs), "advantages": pack(advantages), "returns": pack(returns), "values": pack(values),
+            "metrics": {name: x.item() for name, x in metrics.items()},
+        })
+    case["final"] = {n: pack(x, torch.float64) for n, x in p.items()}
+    return case
+
+
+def main():
+    gaussian = {
+        "input": {"shape": [5], "frames": False, "normalize": None}, "trunk": [],
+        "actor": [dense(16, "tanh"), dense(16, "tanh"), dense(2, "none")],
+        "critic": [dense(16, "tanh"), dense(16, "tanh"), dense(1, "none")],
+        "distribution": {"kind": "gaussian", "actions": 2, "logStd": 0},
+    }
+    categorical = {
+        "input": {"shape": [4], "frames": False, "normalize": None}, "trunk": [dense(24, "relu")],
+        "actor": [dense(20, "none")], "critic": [dense(1, "none")],
+        "distribution": {"kind": "categorical", "actions": 20},
+    }
+    frames = {
+        "input": {"shape": [2, 20, 16], "frames": True, "normalize": None},
+        "trunk": [conv(8, 4, 2), conv(8, 3, 2), dense(16, "relu")], "actor": [dense(3, "none")], "critic": [dense(1, "none")],
+        "distribution": {"kind": "categorical", "actions": 3},
+    }
+    cases = [
+        record(gaussian, "ano", 32, 5, {}),
+        record(gaussian, "ppo", 32, 5, {"valueClip": None, "entropyCoef": 0}),
+        record(categorical, "ano", 32, 5, {"normalizeAdvantages": False}),
+        record(categorical, "ppo", 32, 5, {}),
+        record(frames, "ano", 12, 5, {"epsPos": 0.1, "epsNeg": 0.1, "valueClip": 0.1}),
+        record(frames, "ppo", 12, 5, {"clip": 0.1, "maxGradNorm": 0.05}),
+    ]
+    target = pathlib.Path(__file__).parent.parent / "golden" / "torchUpdate.json"
+    target.write_text(json.dumps({"torch": torch.__version__, "cases": cases}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
