@@ -7,7 +7,7 @@ import type { DeployConfig } from "../shared/deployConfig.ts";
 import { OperatorError } from "../shared/errors.ts";
 import { processLifecycle } from "../shared/lifecycle.ts";
 import { logger } from "../shared/log.ts";
-import { type RunConfig, runShape } from "../shared/runConfig.ts";
+import { runShape } from "../shared/runConfig.ts";
 import { freePort, listening, startNatsServer } from "./natsServer.ts";
 import { type Outcome, RunView, type ViewedRun } from "./runView.ts";
 import { forkRole, Supervised } from "./supervisor.ts";
