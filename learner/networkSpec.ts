@@ -94,7 +94,9 @@ export function networkSpec(config: RunConfig, spec: EnvironmentSpec): NetworkSp
 export interface ParameterSpec {
   readonly name: string; // trunk.0.weight, trunk.0.bias, actor.2.weight, ..., actor.log_std
   readonly shape: readonly number[]; // dense [in, out]; conv [kernel, kernel, in, filters]; bias [out]
-  readonly initial: { readonly kind: "orthogonal"; readonly gain: number } | { readonly kind: "constant"; readonly value: number };
+  readonly initial:
+    | { readonly kind: "orthogonal"; readonly gain: number }
+    | { readonly kind: "constant"; readonly value: number };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { OperatorError } from "./errors.ts";
 import { RunConfig, type RunConfigInput, runShape } from "./runConfig.ts";
 import { didYouMean } from "./suggest.ts";
@@ -82,7 +82,9 @@ function configError(error: z.ZodError): OperatorError {
     const field = issue.path.join(".");
     if (issue.code === "unrecognized_keys") {
       const known = field === "" ? Object.keys(RunConfig.shape) : [];
-      return issue.keys.map((key) => `${[...issue.path, key].join(".")} is no setting. ${didYouMean(key, known)}`.trim()).join("; ");
+      return issue.keys
+        .map((key) => `${[...issue.path, key].join(".")} is no setting. ${didYouMean(key, known)}`.trim())
+        .join("; ");
     }
     const got = issue.input === undefined ? "" : ` (got ${JSON.stringify(issue.input)})`;
     return `${field || "the run config"}: ${issue.message}${got}`;

@@ -11,7 +11,10 @@ const Activation = z.enum(["tanh", "relu"]);
  * the paper's MuJoCo protocol (ALGORITHMS: 128 environments x 32 steps); shared/presets.ts holds the others.
  */
 export const RunConfig = z.strictObject({
-  env: z.string().min(1).describe("environment id (`anchorage envs` lists them) or path of a TypeScript/JavaScript module"),
+  env: z
+    .string()
+    .min(1)
+    .describe("environment id (`anchorage envs` lists them) or path of a TypeScript/JavaScript module"),
   envOptions: z
     .record(z.string(), z.union([z.number(), z.boolean(), z.string()]))
     .default({})

@@ -14,7 +14,12 @@ describe("Philox-4x32-10", () => {
   it("gives the authors' known answers", () => {
     expect(words(0n, 0, 0, 0, 0)).toEqual(["6627e8d5", "e169c58d", "bc57ac4c", "9b00dbd8"]);
     const ones = 0xffffffff;
-    expect(words(0xffffffffffffffffn, ones, ones, ones, ones)).toEqual(["408f276d", "41c83b0e", "a20bc7c6", "6d5451fd"]);
+    expect(words(0xffffffffffffffffn, ones, ones, ones, ones)).toEqual([
+      "408f276d",
+      "41c83b0e",
+      "a20bc7c6",
+      "6d5451fd",
+    ]);
     const pi = words(0x299f31d0a4093822n, 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344);
     expect(pi).toEqual(["d16cfe09", "94fdcceb", "5001e420", "24126ea1"]);
   });
@@ -33,11 +38,17 @@ describe("environment seeds", () => {
 describe("minibatch shuffles", () => {
   it("are permutations that depend on seed, update and epoch alone", () => {
     fc.assert(
-      fc.property(fc.nat(1e6), fc.nat(1e5), fc.nat(100), fc.integer({ min: 1, max: 300 }), (seed, update, epoch, length) => {
-        const once = shuffledIndices(seed, update, epoch, length);
-        expect([...once].sort((a, b) => a - b)).toEqual(Array.from({ length }, (_, i) => i));
-        expect(shuffledIndices(seed, update, epoch, length)).toEqual(once);
-      }),
+      fc.property(
+        fc.nat(1e6),
+        fc.nat(1e5),
+        fc.nat(100),
+        fc.integer({ min: 1, max: 300 }),
+        (seed, update, epoch, length) => {
+          const once = shuffledIndices(seed, update, epoch, length);
+          expect([...once].sort((a, b) => a - b)).toEqual(Array.from({ length }, (_, i) => i));
+          expect(shuffledIndices(seed, update, epoch, length)).toEqual(once);
+        },
+      ),
       { seed: 7, numRuns: 50 },
     );
   });
@@ -46,7 +57,7 @@ describe("minibatch shuffles", () => {
     // 6000 shuffles of 4: each of the 16 (element, place) pairs 1500 times, standard deviation sqrt(6000·3/16) = 33.5
     const counts = new Array<number>(16).fill(0);
     for (let update = 0; update < 6000; update++)
-      shuffledIndices(3, update, 0, 4).forEach((element, place) => counts[element * 4 + place]!++);
+      for (const [place, element] of shuffledIndices(3, update, 0, 4).entries()) counts[element * 4 + place]!++;
     for (const count of counts) expect(Math.abs(count - 1500)).toBeLessThan(5 * 33.5);
   });
 });
