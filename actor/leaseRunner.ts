@@ -4,6 +4,7 @@ import type { Logger } from "../shared/log.ts";
 import { sha256Hex } from "../shared/rolloutCodec.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
 import type { ActorMetrics } from "./metrics.ts";
+import type { HeldPolicy } from "./policyChunks.ts";
 import type { PolicyReceiver } from "./policyReceiver.ts";
 import type { RolloutPool } from "./rolloutPool.ts";
 import type { CollectedRollout } from "./rolloutWorker.ts";
@@ -19,7 +20,7 @@ export interface LeaseRunnerOptions {
   readonly runId: string;
   readonly config: RunConfig;
   readonly pool: Pick<RolloutPool, "collect" | "workers">;
-  readonly policies: Pick<PolicyReceiver, "get" | "have" | "newestVersion">;
+  readonly policies: Pick<PolicyReceiver, "get" | "hold" | "newestVersion">;
   readonly actorId: () => string;
   readonly metrics: ActorMetrics;
   readonly log: Logger;
@@ -55,14 +56,15 @@ export class LeaseRunner {
   /** Never rejects: whatever happens is an answer. */
   async answer(lease: LeaseMessage, { signal, onNeeded }: LeaseContext): Promise<LeaseAnswer> {
     let working = false;
+    let policy: HeldPolicy | null = null;
     try {
       const state = this.#state(lease);
       if (state === "missing") return { returned: "need_state", needState: true };
-      const policy = await this.#policy(lease, signal, onNeeded);
+      policy = await this.#policy(lease, signal, onNeeded);
       await this.slots.acquire(signal);
       working = true; // from here on an abort does not stop it: the worker's time is spent anyway
       try {
-        return { rollout: await this.#collect(lease, state, policy) };
+        return { rollout: await this.#collect(lease, state, policy.bytes) };
       } finally {
         this.slots.release();
       }
@@ -70,6 +72,8 @@ export class LeaseRunner {
       if (!working && signal.aborted) return { returned: messageOf(signal.reason), needState: false };
       if (!working) return { returned: `policy_unavailable: ${messageOf(error)}`, needState: false };
       return this.#failure(lease, error);
+    } finally {
+      policy?.release();
     }
   }
 
@@ -97,20 +101,20 @@ export class LeaseRunner {
     { policy, expires_in_ms }: LeaseMessage,
     signal: AbortSignal,
     onNeeded: () => void,
-  ): Promise<Uint8Array> {
+  ): Promise<HeldPolicy> {
     const { policies, metrics } = this.#options;
     const { version, digest } = policy!;
     metrics.policyLag.set(Math.max(0, policies.newestVersion - version));
-    const here = policies.have(digest);
+    const here = policies.hold(digest);
     if (here !== null) {
       metrics.policySeconds.observe(0);
       return here;
     }
     const began = performance.now();
     const patienceMs = Math.min(longestPolicyMs, expires_in_ms * policyShare);
-    const bytes = await policies.get({ version, digest, patienceMs, onNeeded, signal });
+    const held = await policies.get({ version, digest, patienceMs, onNeeded, signal });
     metrics.policySeconds.observe((performance.now() - began) / 1000);
-    return bytes;
+    return held;
   }
 
   async #collect(lease: LeaseMessage, state: Uint8Array | null, policy: Uint8Array): Promise<CollectedRollout> {

@@ -31,21 +31,35 @@ export function parseChunk(headers: { get(name: string): string } | undefined, d
   return sound && data.length > 0 ? { version, digest, offset, total, data } : null;
 }
 
-interface Assembly {
+/** A snapshot's buffer: shared memory, which every worker reads without a copy of its own per job. */
+interface Snapshot {
   readonly version: number;
-  readonly bytes: Uint8Array; // on a SharedArrayBuffer, so that workers read it without copies
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  users: number;
+  dropped: boolean;
+}
+interface Assembly extends Snapshot {
   readonly offsets: Set<number>;
   received: number;
 }
 
+/** A snapshot in use: its bytes stay as they are until `release`, which is called once. */
+export interface HeldPolicy {
+  readonly bytes: Uint8Array; // on a SharedArrayBuffer
+  readonly release: () => void;
+}
+
 /**
  * Puts chunks together by digest, wherever they come from and in whatever order, so that chunks of different versions
- * never mix. Keeps the newest `kept` whole snapshots and as many unfinished ones.
+ * never mix. Keeps the `kept` whole snapshots that were last received or used, and as many unfinished ones. Buffers are
+ * used again: V8 does not count shared memory when it decides to collect garbage, so that a new buffer for every version
+ * piles up (measured: nothing freed in 24 versions of 7 MB).
  */
 export class PolicyChunks {
   readonly #kept: number;
-  readonly #whole = new Map<string, { readonly version: number; readonly bytes: Uint8Array }>();
-  readonly #parts = new Map<string, Assembly>();
+  readonly #whole = new Map<string, Snapshot>(); // by digest, least recently used first
+  readonly #parts = new Map<string, Assembly>(); // by digest, least recently received first
+  readonly #free: SharedArrayBuffer[] = [];
 
   constructor(kept: number) {
     this.#kept = kept;
@@ -56,34 +70,84 @@ export class PolicyChunks {
     return Math.max(-1, ...[...this.#whole.values()].map(({ version }) => version));
   }
 
-  get(digest: string): Uint8Array | null {
-    return this.#whole.get(digest)?.bytes ?? null;
+  has(digest: string): boolean {
+    return this.#whole.has(digest);
+  }
+
+  /** null: it is not here. */
+  hold(digest: string): HeldPolicy | null {
+    const snapshot = this.#whole.get(digest);
+    if (snapshot === undefined) return null;
+    putLast(this.#whole, digest, snapshot);
+    snapshot.users++;
+    const release = (): void => {
+      snapshot.users--;
+      if (snapshot.dropped && snapshot.users === 0) this.#free.push(snapshot.bytes.buffer);
+    };
+    return { bytes: snapshot.bytes, release };
   }
 
   /** "whole": this chunk completed its snapshot. "corrupt": it is complete, but not what its digest says; it is dropped. */
-  add({ version, digest, offset, total, data }: PolicyChunk): "whole" | "part" | "known" | "corrupt" {
+  add(chunk: PolicyChunk): "whole" | "part" | "known" | "corrupt" {
+    const { digest, offset, total, data } = chunk;
     if (this.#whole.has(digest)) return "known";
-    let part = this.#parts.get(digest);
-    if (part === undefined || part.bytes.length !== total) {
-      part = { version, bytes: new Uint8Array(new SharedArrayBuffer(total)), offsets: new Set(), received: 0 };
-      this.#parts.set(digest, part);
-      dropOldest(this.#parts, this.#kept);
-    }
+    const part = this.#partOf(chunk);
     if (part.offsets.has(offset)) return "part";
     part.offsets.add(offset);
     part.bytes.set(data, offset);
     part.received += data.length;
     if (part.received < total) return "part";
     this.#parts.delete(digest);
-    if (sha256Hex(part.bytes) !== digest) return "corrupt";
-    this.#whole.set(digest, { version, bytes: part.bytes });
-    dropOldest(this.#whole, this.#kept);
+    if (sha256Hex(part.bytes) !== digest) {
+      this.#drop(part);
+      return "corrupt";
+    }
+    this.#whole.set(digest, part);
+    this.#dropFirst(this.#whole);
     return "whole";
+  }
+
+  #partOf({ version, digest, total }: PolicyChunk): Assembly {
+    const known = this.#parts.get(digest);
+    if (known?.bytes.length === total) {
+      putLast(this.#parts, digest, known);
+      return known;
+    }
+    if (known) this.#drop(known); // the same digest cannot have two lengths: the older claim goes
+    const part = {
+      version,
+      bytes: this.#buffer(total),
+      users: 0,
+      dropped: false,
+      offsets: new Set<number>(),
+      received: 0,
+    };
+    putLast(this.#parts, digest, part);
+    this.#dropFirst(this.#parts);
+    return part;
+  }
+
+  #buffer(length: number): Uint8Array<SharedArrayBuffer> {
+    const at = this.#free.findIndex((buffer) => buffer.byteLength >= length);
+    const buffer = at < 0 ? new SharedArrayBuffer(length) : this.#free.splice(at, 1)[0]!;
+    if (at < 0) this.#free.length = 0; // too short for what comes now
+    return new Uint8Array(buffer, 0, length);
+  }
+
+  #dropFirst(of: Map<string, Snapshot>): void {
+    if (of.size <= this.#kept) return;
+    const [digest, snapshot] = of.entries().next().value!;
+    of.delete(digest);
+    this.#drop(snapshot);
+  }
+
+  #drop(snapshot: Snapshot): void {
+    snapshot.dropped = true;
+    if (snapshot.users === 0) this.#free.push(snapshot.bytes.buffer);
   }
 }
 
-function dropOldest(of: Map<string, { readonly version: number }>, kept: number): void {
-  if (of.size <= kept) return;
-  const [oldest] = [...of].sort(([, a], [, b]) => a.version - b.version)[0]!;
-  of.delete(oldest);
+function putLast<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
 }

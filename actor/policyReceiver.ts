@@ -6,7 +6,7 @@ import { Backoff } from "../shared/backoff.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
 import { chunkBytes, policyStream, policySubject, policySubjects } from "../shared/policySnapshot.ts";
-import { type PolicyChunk, PolicyChunks, parseChunk } from "./policyChunks.ts";
+import { type HeldPolicy, type PolicyChunk, PolicyChunks, parseChunk } from "./policyChunks.ts";
 
 export interface ReceiverOptions {
   readonly servers: readonly string[]; // host:port
@@ -66,13 +66,13 @@ export class PolicyReceiver {
     this.#running ??= this.#run();
   }
 
-  /** The snapshot's bytes if they are here already. */
-  have(digest: string): Uint8Array | null {
-    return this.#chunks.get(digest);
+  /** The snapshot if it is here already. */
+  hold(digest: string): HeldPolicy | null {
+    return this.#chunks.hold(digest);
   }
 
-  /** The bytes with exactly this digest, on a SharedArrayBuffer. Rejects with NETWORK when patience ends. */
-  async get(wanted: WantedPolicy): Promise<Uint8Array> {
+  /** The snapshot with exactly this digest. Rejects with NETWORK when patience ends. */
+  async get(wanted: WantedPolicy): Promise<HeldPolicy> {
     const { version, digest, patienceMs, onNeeded, signal } = wanted;
     const { liveMs = 100, needMs = 1_500 } = this.#options;
     const began = performance.now();
@@ -80,14 +80,14 @@ export class PolicyReceiver {
     let nextNeed = needMs;
     await this.#arrival(digest, liveMs, signal);
     for (;;) {
-      const bytes = this.#chunks.get(digest);
-      if (bytes !== null) return bytes;
+      const held = this.#chunks.hold(digest);
+      if (held !== null) return held;
       const waited = performance.now() - began;
       if (waited >= patienceMs) throw unavailable(version, digest, waited, this.#connected);
       await this.#fetch(version, digest).catch((error: unknown) => {
         this.#options.log.debug(`policy ${version} is not in NATS: ${messageOf(error)}`);
       });
-      if (this.#chunks.get(digest) !== null) continue;
+      if (this.#chunks.has(digest)) continue;
       if (performance.now() - began >= nextNeed) {
         onNeeded();
         nextNeed = performance.now() - began + needAgainMs;
@@ -105,7 +105,7 @@ export class PolicyReceiver {
 
   /** Resolves when the snapshot is whole, at the latest after `ms`. */
   async #arrival(digest: string, ms: number, signal: AbortSignal): Promise<void> {
-    if (this.#chunks.get(digest) !== null) return;
+    if (this.#chunks.has(digest)) return;
     const ended = new AbortController();
     const wake = (): void => ended.abort();
     const wakers = this.#waiting.get(digest) ?? new Set();

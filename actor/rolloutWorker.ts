@@ -34,14 +34,15 @@ export interface CollectedRollout {
 }
 export type RolloutResult = { readonly rollout: CollectedRollout } | { readonly failure: WorkerFailure };
 
-/** Sessions kept: the version that acts, the one before, and one more. */
-const policiesKept = 3;
+/** Sessions kept: with policy lag 1 a worker may go back and forth between two versions. A session costs up to 40 MB. */
+const policiesKept = ({ policyLag }: RunConfig): number => (policyLag === 0 ? 1 : 2);
 
 /** One rollout worker: an EnvBatch and the newest policies' sessions, kept between rollouts; no state of any rollout. */
 class RolloutWorker {
   readonly #config: RunConfig;
   readonly #batch: EnvBatch;
   readonly #collector: RolloutCollector;
+  #model = new Uint8Array(0);
   readonly #policies = new Map<string, Policy>(); // by digest, least recently used first
 
   private constructor(config: RunConfig, batch: EnvBatch) {
@@ -76,17 +77,24 @@ class RolloutWorker {
   async #policy({ key, policy: bytes }: RolloutJob): Promise<Policy> {
     const digest = key.policyDigest;
     const kept = this.#policies.get(digest);
-    const policy =
-      kept ??
-      (await Policy.load(Uint8Array.from(bytes), this.spec, this.#batch.size, `Policy version ${key.policyVersion}`));
     this.#policies.delete(digest);
-    this.#policies.set(digest, policy);
-    if (this.#policies.size > policiesKept) {
+    // room is made first, so that there is never one session more than are kept
+    while (kept === undefined && this.#policies.size >= policiesKept(this.#config)) {
       const [oldest, unused] = this.#policies.entries().next().value!;
       this.#policies.delete(oldest);
       await unused.close();
     }
+    const source = `Policy version ${key.policyVersion}`;
+    const policy = kept ?? (await Policy.load(this.#own(bytes), this.spec, this.#batch.size, source));
+    this.#policies.set(digest, policy);
     return policy;
+  }
+
+  /** onnxruntime does not read shared memory. One buffer for all versions: their garbage would be collected late. */
+  #own(shared: Uint8Array): Uint8Array {
+    if (this.#model.length < shared.length) this.#model = new Uint8Array(shared.length);
+    this.#model.set(shared);
+    return this.#model.subarray(0, shared.length);
   }
 }
 
