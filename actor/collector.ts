@@ -31,8 +31,8 @@ const goodbyeMs = 2_000;
 /**
  * Works for the learner until it says that the run is finished, `finish` is called, or the process drains. Keeps one
  * Collect stream, opened again with back-off whenever it ends. Leases of a stream that is lost are dropped where they
- * have not begun; what is being collected is still offered to the same generation of the learner, which takes the first
- * good rollout whoever sends it.
+ * have not begun; what is being collected is still offered to the same generation of the learner on its next stream:
+ * it takes the first good rollout whoever sends it.
  */
 export class Collector {
   readonly #options: CollectorOptions;
@@ -40,6 +40,7 @@ export class Collector {
   readonly #events = new EventEmitter<{ moved: []; idle: [] }>();
   readonly #over = new AbortController(); // reason: null, or the OperatorError to end with
   readonly #draining = new AbortController();
+  readonly #unsent: { readonly generation: number; readonly message: Uint8Array }[] = []; // collected while no stream was up
   #stream: LearnerStream | null = null;
   #generation: number | null = null; // of the stream's learner; null: not welcomed yet
 
@@ -125,6 +126,7 @@ export class Collector {
       if (welcome.refused !== "") return this.#refused(stream, welcome.refused);
       backoff.reset();
       this.#generation = welcome.generation;
+      for (const { generation, message } of this.#unsent.splice(0)) void this.#offer(generation, message);
       metrics.learnerConnected.set(1);
       log.info(`welcomed by the learner, generation ${welcome.generation}`);
     } else if (lease) void this.#take(stream, lease);
@@ -167,13 +169,10 @@ export class Collector {
       void stream.send({ need_policy: { policy: lease.policy } });
     };
     const answer = await runner.answer(lease, { signal: stop.signal, onNeeded });
-    const to = this.#generation === lease.generation ? this.#stream : null;
-    if ("rollout" in answer) {
-      if (to === null) metrics.rollouts.inc({ outcome: "dropped" });
-      await to?.send(answer.rollout.message);
-    } else if (to === stream) {
+    if ("rollout" in answer) await this.#offer(lease.generation, answer.rollout.message);
+    else if (this.#stream === stream) {
       metrics.leasesReturned.inc({ reason: /^[a-z_]+/.exec(answer.returned)?.[0] ?? "other" });
-      await to.send({
+      await stream.send({
         return_lease: { lease_id: lease.lease_id, reason: answer.returned, need_state: answer.needState },
       });
     }
@@ -181,6 +180,13 @@ export class Collector {
     metrics.leases.set(this.#held.size);
     if (this.#held.size === 0) this.#events.emit("idle");
     if (runner.failed !== null) await this.#giveUp(runner.failed);
+  }
+
+  /** Sends a rollout on the stream that there is now, or on the next one if there is none. */
+  async #offer(generation: number, message: Uint8Array): Promise<void> {
+    if (this.#generation === null) this.#unsent.push({ generation, message });
+    else if (this.#generation === generation) await this.#stream?.send(message);
+    else this.#options.metrics.rollouts.inc({ outcome: "dropped" });
   }
 
   async #giveUp(error: OperatorError): Promise<void> {

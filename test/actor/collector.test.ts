@@ -196,6 +196,20 @@ describe("a learner that goes away", () => {
     expect((await again.next("rollout")).lease_id).toBe(9);
   });
 
+  it("gets what was finished while it was away", async () => {
+    let address = learner.address;
+    const { collector } = start({ address: () => address });
+    const session = await learner.session();
+    await begun(session);
+    address = "127.0.0.1:9"; // discard: nobody listens
+    session.end();
+    while (collector.leases > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    address = learner.address;
+    collector.learnerMoved();
+    const again = await learner.session();
+    expect((await again.next("rollout")).lease_id).toBe(1);
+  });
+
   it("and comes back as another generation at the same address gets nothing of the old leases", async () => {
     start();
     const session = await learner.session();
