@@ -96,6 +96,28 @@ function convolutionProduct(stride: number): Product {
   };
 }
 
+/**
+ * The same for a large layer whose output width is a multiple of 512: rows 2 KB apart fall into the same cache sets while
+ * TensorFlow packs them, and [512, 3136] [3136, 512] takes 28 ms. In four blocks of columns it takes 20.
+ */
+const blockedMatrixProduct: Product = {
+  ...matrixProduct,
+  of: (x, weight) => {
+    const tf = tensorflow();
+    const columns = tf.split(weight, columnBlocks, 1);
+    return tf.concat(
+      columns.map((block) => matMul(x, block, false, false)),
+      1,
+    );
+  },
+};
+const columnBlocks = 4;
+
+function productFor([inputs, units]: readonly number[]): Product {
+  if (units! <= narrow) return narrowMatrixProduct;
+  return inputs! >= 2048 && units! % 512 === 0 ? blockedMatrixProduct : matrixProduct;
+}
+
 export interface LayerInput {
   readonly x: Tensor;
   readonly isObservation: boolean; // nobody needs its gradient, so none is computed
@@ -103,7 +125,7 @@ export interface LayerInput {
 
 /** activation(x W + b): x [M, I], weight [I, O], bias [O] -> [M, O]. */
 export function dense(input: LayerInput, weight: Tensor, bias: Tensor, activation: Activation): Tensor {
-  return layer(weight.shape[1]! <= narrow ? narrowMatrixProduct : matrixProduct, input, weight, bias, activation);
+  return layer(productFor(weight.shape), input, weight, bias, activation);
 }
 
 /** activation(conv(x, W) + b), "valid": x [M, H, W, C], weight [K, K, C, F], bias [F] -> [M, H', W', F]. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { CompiledUpdate } from "../../learner/compiledUpdate.ts";
 import { EagerUpdate } from "../../learner/eagerUpdate.ts";
 import { parameterSpecs } from "../../learner/networkSpec.ts";
+import { loadTensorFlow } from "../../learner/tensorflow.ts";
 import type {
   Minibatch,
   OptimizerState,
@@ -210,6 +211,21 @@ describe("the compiled update", () => {
     };
     const warm = run(1000);
     expect(run(1000) - warm).toBeLessThan(20e6);
+  });
+
+  it("leaves none of tfjs's tensors behind", () => {
+    const tf = loadTensorFlow(small);
+    const before = tf.memory().numTensors;
+    const engine = started(new CompiledUpdate(small), small);
+    engine.step(minibatches(small, 1)[0]!, 1e-3);
+    expect(tf.memory().numTensors).toBe(before);
+    const eager = started(new EagerUpdate(small), small);
+    eager.step(minibatches(small, 1)[0]!, 1e-3);
+    const held = tf.memory().numTensors;
+    eager.step(minibatches(small, 1)[0]!, 1e-3);
+    expect(tf.memory().numTensors).toBe(held);
+    eager.close();
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   it("has one array per parameter, in the documented order", () => {
