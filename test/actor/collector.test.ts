@@ -7,7 +7,6 @@ import { PolicyReceiver } from "../../actor/policyReceiver.ts";
 import { RolloutPool } from "../../actor/rolloutPool.ts";
 import { PolicyPublisher } from "../../learner/policyPublisher.ts";
 import { logger } from "../../shared/log.ts";
-import type { PolicySnapshot } from "../../shared/policySnapshot.ts";
 import { resolveRunConfig } from "../../shared/presets.ts";
 import type { Rollout } from "../../shared/rollout.ts";
 import { decodeRollout } from "../../shared/rolloutCodec.ts";
@@ -29,15 +28,13 @@ let pool: RolloutPool;
 let publisher: PolicyPublisher;
 let policies: PolicyReceiver;
 let stored: (version: number) => void = () => {};
-const snapshots = [0, 1, 2, 3].map((version) => () => tinyPolicy(pool.spec, version));
-const policyOf = ({ version, digest }: PolicySnapshot) => ({ version, digest });
-const policy = (version: number) => policyOf(snapshots[version]!());
+const policy = (version: number) => ({ version, digest: tinyPolicy(pool.spec, version).digest });
 
 async function publish(version: number): Promise<void> {
   const done = new Promise<void>((resolve) => {
     stored = (of) => void (of === version && resolve());
   });
-  publisher.publish(snapshots[version]!());
+  publisher.publish(tinyPolicy(pool.spec, version));
   await done;
 }
 
@@ -45,16 +42,10 @@ beforeAll(async () => {
   nats = await (await NatsProcess.prepare()).start();
   pool = await RolloutPool.start(config, 1);
   const servers = [nats.address];
-  publisher = new PolicyPublisher({
-    servers,
-    runId,
-    generation: () => 1,
-    slots: 2,
-    log,
-    onPublished: ({ version }) => stored(version),
-  });
+  const ours = { servers, runId, slots: 2, log };
+  publisher = new PolicyPublisher({ ...ours, generation: () => 1, onPublished: ({ version }) => stored(version) });
   publisher.start();
-  policies = new PolicyReceiver({ servers, runId, slots: 2, log, liveMs: 1, needMs: 50 });
+  policies = new PolicyReceiver({ ...ours, liveMs: 1, needMs: 50 });
   policies.start();
   await publish(0);
 });
