@@ -64,9 +64,8 @@ export function loadTensorFlow(settings: TensorFlowSettings): TensorFlow {
   }
   if (isMainThread) Object.assign(process.env, environment);
   else checkEnvironment(environment, process.env);
-  // Node 23 removed it, and tfjs-node 4.22 calls it.
-  const legacy = util as unknown as { isNullOrUndefined?: (value: unknown) => boolean };
-  legacy.isNullOrUndefined ??= (value) => value === null || value === undefined;
+  // tfjs 4.22 calls both: Node 23 removed the one, and either prints a warning where it is left.
+  Object.assign(util, { isNullOrUndefined: (x: unknown) => x === null || x === undefined, isArray: Array.isArray });
   const name = installedTensorFlow().device === "gpu" ? "@tensorflow/tfjs-node-gpu" : "@tensorflow/tfjs-node";
   let tf: TensorFlow;
   try {
