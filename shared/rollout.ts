@@ -19,7 +19,7 @@ export interface EpisodeEnd {
   readonly length: number; // agent steps
 }
 
-/** CPU seconds of the actor's worker, for the metrics. */
+/** Seconds that a rollout took in the actor's worker thread, by the clock, for the metrics. */
 export interface RolloutTiming {
   readonly environmentSeconds: number;
   readonly inferenceSeconds: number;
