@@ -2,6 +2,7 @@
 // session lives in the trainer's worker thread, which has nothing else to do meanwhile. No global state, so any number
 // of threads may load this addon.
 #define NODE_ADDON_API_CPP_EXCEPTIONS
+#define NODE_ADDON_API_CPP_EXCEPTIONS_ALL  // std::exception, too, becomes a JavaScript error
 #include <napi.h>
 
 #include <cstring>

@@ -88,6 +88,20 @@ describe("the session addon", () => {
     expect([...results]).toEqual([0, 0, 2, 4, 6]);
   });
 
+  it("gives back the memory of closed sessions", { timeout: 60_000 }, () => {
+    const session = (): void => {
+      const made = doubling();
+      made.prepare(["x"], ["twice"], []).run([new Float32Array(3)], [new Float32Array(3)]);
+      made.close();
+    };
+    const rssAfter = (count: number): number => {
+      for (let i = 0; i < count; i++) session();
+      return process.memoryUsage().rss;
+    };
+    const warm = rssAfter(100);
+    expect(rssAfter(200) - warm).toBeLessThan(20e6);
+  });
+
   it("says what is wrong with a graph, a name, a closed session", () => {
     const broken = new GraphBuilder();
     broken.add("NoSuchOperation", [], {});
@@ -95,6 +109,7 @@ describe("the session addon", () => {
     const session = doubling();
     expect(() => session.prepare(["y"], [], [])).toThrow("the graph has no operation y");
     expect(() => session.prepare([], ["twice:3"], [])).toThrow("the graph has no tensor twice:3");
+    expect(() => session.prepare([], ["twice:one"], [])).toThrow();
     const call = session.prepare(["x"], ["twice"], []);
     session.close();
     expect(() => session.prepare([], [], [])).toThrow("the session is closed");
