@@ -10,6 +10,7 @@ export type RoleMessage =
 
 const firstRestartMs = 250;
 const longestRestartMs = 8_000;
+const doneBeforeTrainMs = 10_000; // a run's members may learn of its end well before its watchers
 const healthyAfterMs = 20_000;
 const crashesAllowed = 8; // in a row, none of them healthy for long
 
@@ -53,12 +54,14 @@ export class Supervised extends EventEmitter<Events> {
     child.once("error", (error) => this.emit("gaveUp", this.#givingUp(`cannot be started: ${error.message}`)));
     child.once("exit", (code, signal) => {
       this.#child = null;
-      if (this.#stopping || code === 0) return; // asked to end, or its work is done
+      if (this.#stopping) return;
+      // Its work is done, and `train` will hear so in a moment; or somebody else ended it in good order.
+      if (code === 0) return void this.#restart("it was asked to end", doneBeforeTrainMs);
       if (Date.now() - startedAt > healthyAfterMs) this.#crashes = 0;
       this.#crashes++;
       const reason = failure?.message ?? (signal === null ? `exit status ${code}` : signal);
       if (failure?.retry === false || this.#crashes > crashesAllowed) this.emit("gaveUp", this.#givingUp(reason));
-      else void this.#restart(reason);
+      else void this.#restart(reason, Math.min(longestRestartMs, firstRestartMs * 2 ** (this.#crashes - 1)));
     });
     return this;
   }
@@ -85,11 +88,12 @@ export class Supervised extends EventEmitter<Events> {
     clearTimeout(timer);
   }
 
-  async #restart(reason: string): Promise<void> {
+  async #restart(reason: string, afterMs: number): Promise<void> {
+    await delay(afterMs, undefined, { ref: false });
+    if (this.#stopping) return;
     this.#restarts++;
     this.emit("restart", this.name, reason, this.#restarts);
-    await delay(Math.min(longestRestartMs, firstRestartMs * 2 ** (this.#crashes - 1)));
-    if (!this.#stopping) this.start();
+    this.start();
   }
 
   #givingUp(reason: string): OperatorError {
