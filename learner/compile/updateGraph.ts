@@ -59,7 +59,7 @@ export function buildUpdateGraph(tf: TensorFlow, settings: UpdateSettings): Uint
     const { result, edgeOf } = trace(tf, graph, bound, compute);
     const edges = { metrics: edgeOf(result.metrics), gradients: result.gradients.map(edgeOf) };
     tf.dispose([result.metrics, result.gradients]);
-    return edges as unknown as { metrics: string; gradients: string[] };
+    return edges;
   });
   graph.add("Identity", [traced.metrics], { T: attribute.type("float32") }, names.metrics);
   addAdam(graph, settings, variables, traced.gradients, addFiniteCheck(graph));
