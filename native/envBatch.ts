@@ -89,7 +89,7 @@ function mujocoBatch(id: string, size: number, options: NativeEnvBatchSettings["
 
 function atariBatch(id: string, size: number, given: NativeEnvBatchSettings["options"]): EnvBatch {
   const { options, settings } = atariEnvironment(id, given, nativeParts().atariRoms);
-  const shape = calling(() => addon("atari").describe(settings));
+  const shape = atariShape(settings);
   const spec: EnvironmentSpec = {
     id,
     observation: { dtype: shape.dtype, shape: shape.shape, frameStack: shape.frameStack },
@@ -98,6 +98,16 @@ function atariBatch(id: string, size: number, given: NativeEnvBatchSettings["opt
     framesPerStep: shape.framesPerStep,
   };
   return new NativeEnvBatch("atari", spec, size, identityOf(id, options), settings);
+}
+
+const shapes = new Map<string, NativeShape>();
+
+/** Asked once for the same settings: the answer takes a console with the game in it, 0.1 CPU-seconds. */
+function atariShape(settings: object): NativeShape {
+  const key = JSON.stringify(settings);
+  const shape = shapes.get(key) ?? calling(() => addon("atari").describe(settings));
+  shapes.set(key, shape);
+  return shape;
 }
 
 /** A snapshot loads only into a batch of the same identity: id and every option, in alphabetical order. */

@@ -8,7 +8,7 @@ namespace {
 struct Atari {
   struct Config {
     std::shared_ptr<AtariOptions> options = std::make_shared<AtariOptions>();
-    std::shared_ptr<ResetStates> resetStates = std::make_shared<ResetStates>();
+    std::shared_ptr<GameStarts> starts;
   };
 
   static Config parse(const Napi::Object& given) {
@@ -25,22 +25,22 @@ struct Atari {
     options.rewardSign = boolOption(given, "rewardSign");
     options.useFireReset = boolOption(given, "useFireReset");
     options.repeatActionProbability = numberOption(given, "repeatActionProbability");
+    config.starts = std::make_shared<GameStarts>(options.game);
     return config;
   }
 
   static EnvironmentShape describe(const Config& config) {
-    const Emulator emulator(config.options->game, config.resetStates);
     EnvironmentShape shape;
     shape.dtype = Dtype::kUint8;
     shape.observation = {config.options->frameStack, kFrameHeight, kFrameWidth};
     shape.frameStack = config.options->frameStack;
-    shape.discreteActions = static_cast<int>(emulator.actions().size());
+    shape.discreteActions = static_cast<int>(config.starts->actions().size());
     shape.framesPerStep = config.options->frameSkip;
     return shape;
   }
 
   static std::unique_ptr<Environment> make(const Config& config) {
-    return std::make_unique<AtariEnvironment>(config.options, std::make_unique<Emulator>(config.options->game, config.resetStates));
+    return std::make_unique<AtariEnvironment>(config.options, config.starts);
   }
 
  private:

@@ -7,13 +7,15 @@
 
 namespace anchorage::atari {
 
-AtariEnvironment::AtariEnvironment(std::shared_ptr<const AtariOptions> options, std::unique_ptr<Emulator> emulator)
+AtariEnvironment::AtariEnvironment(std::shared_ptr<const AtariOptions> options, std::shared_ptr<GameStarts> starts)
     : options_(std::move(options)),
-      emulator_(std::move(emulator)),
+      starts_(std::move(starts)),
+      emulator_(std::make_unique<Emulator>(options_->game)),
       screen_(emulator_->greyPalette()),
       lastAction_(ale::PLAYER_A_NOOP),
       stack_(static_cast<size_t>(options_->frameStack) * kFrameSize),
       held_(kScreenSize) {
+  starts_->prepare(*emulator_);
   const auto& actions = emulator_->actions();
   fireReset_ = options_->useFireReset && std::find(actions.begin(), actions.end(), ale::PLAYER_A_FIRE) != actions.end();
 }
@@ -45,7 +47,9 @@ ResetResult AtariEnvironment::reset(EpisodeRandom& random, bool fresh) {
 }
 
 void AtariEnvironment::startGame() {
-  emulator_->startGame(games_++);
+  const std::vector<uint8_t>& start = starts_->at(games_++);
+  Reader from(start.data(), start.size());
+  emulator_->load(from);
   lastAction_ = ale::PLAYER_A_NOOP;
 }
 

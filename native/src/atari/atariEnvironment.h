@@ -25,7 +25,7 @@ struct AtariOptions {
 
 class AtariEnvironment final : public Environment {
  public:
-  AtariEnvironment(std::shared_ptr<const AtariOptions> options, std::unique_ptr<Emulator> emulator);
+  AtariEnvironment(std::shared_ptr<const AtariOptions> options, std::shared_ptr<GameStarts> starts);
   ResetResult reset(EpisodeRandom& random, bool fresh) override;
   StepResult step(const Action& action) override;
   void observe(void* out) const override;
@@ -40,6 +40,7 @@ class AtariEnvironment final : public Environment {
   const uint8_t* stacked(int i) const;  // 0: oldest
 
   std::shared_ptr<const AtariOptions> options_;
+  std::shared_ptr<GameStarts> starts_;  // of all environments of the batch
   std::unique_ptr<Emulator> emulator_;
   Screen screen_;
   bool fireReset_;

@@ -15,12 +15,15 @@
 #include "deviceLayout.h"
 
 namespace ale {
-class ALEInterface;
 class ALEState;
+class RomSettings;
+class StellaEnvironment;
 namespace stella {
 class Device;
+class OSystem;
+class Settings;
 class TIA;
-}
+}  // namespace stella
 }  // namespace ale
 
 namespace anchorage::atari {
@@ -36,19 +39,10 @@ struct GameOptions {
   int difficulty = -1;  // -1: 0
 };
 
-// What the emulators of a batch share: states after a game's reset, each computed once (a reset emulates about 70
-// frames). Belongs to one thread.
-struct ResetStates {
-  std::vector<uint8_t> powerOn;  // just after the ROM was loaded
-  std::mt19937 random;           // the console's generator at that moment: ALE seeds it with a constant
-  uint32_t drawsPerReset = 0;
-  std::map<uint32_t, std::vector<uint8_t>> byKey;
-};
-
 class Emulator {
  public:
-  // Throws SETUP for a file that is not ALE's ROM, CONFIG for a mode or difficulty that the game lacks.
-  Emulator(const GameOptions& options, std::shared_ptr<ResetStates> resetStates);
+  // Throws SETUP for a file that is not ALE's ROM. `load` must follow: ALE's way to a game's start is GameStarts.
+  explicit Emulator(const GameOptions& options);
   ~Emulator();
   Emulator(const Emulator&) = delete;
   Emulator& operator=(const Emulator&) = delete;
@@ -57,9 +51,6 @@ class Emulator {
   // Grey value of each of the console's 256 colours.
   std::array<uint8_t, 256> greyPalette() const;
 
-  // Switches the console off and on and starts a game. `game`: how many games were started before: as in ALE, the
-  // console's timer starts at another value each time. Every 1024 games the values repeat.
-  void startGame(uint32_t game);
   // One frame with `action`; the change of the score. `draw`: whether screen() shall show it.
   int frame(ale::Action action, bool draw);
   bool gameOver() const;
@@ -72,18 +63,18 @@ class Emulator {
   void load(Reader& from);
 
  private:
+  friend class GameStarts;
   void loadRom(const GameOptions& options);
   void findDevices();
-  void notePowerOn();
-  uint32_t seedConsole(uint32_t game);
   void saveDisplay(Writer& to) const;
   void loadDisplay(Reader& from);
   void placeBeam();
   std::vector<int*> extraCounters() const;
   std::vector<bool*> extraFlags() const;
 
-  std::shared_ptr<ResetStates> resetStates_;
-  std::unique_ptr<ale::ALEInterface> ale_;
+  std::unique_ptr<ale::stella::OSystem> console_;
+  std::unique_ptr<ale::stella::Settings> settings_;
+  std::unique_ptr<ale::RomSettings> game_;
   std::unique_ptr<ale::ALEState> controls_;  // paddles and switches
   ale::stella::TIA* tia_ = nullptr;
   std::array<ale::stella::Device*, 3> devices_{};  // M6532, TIA, cartridge
@@ -92,6 +83,34 @@ class Emulator {
   DeviceLayout gameLayout_;
   std::vector<ale::Action> actions_;
   bool paddles_ = false;
+  bool drawsAlways_ = false;
+};
+
+// Where games start. Each start is computed once, by ALE's own reset (about 70 frames), and loaded from then on. An
+// episode begins with the console as it was when the ROM had been loaded, whatever was played before: nothing carries
+// over but the number of games, which as in ALE sets the console's timer. Belongs to one thread.
+class GameStarts {
+ public:
+  // Throws as Emulator does, and CONFIG for a mode or difficulty that the game lacks.
+  explicit GameStarts(const GameOptions& options);
+  ~GameStarts();
+  // The state of an emulator at the start of a game. `game`: how many were started before; repeats every 1024.
+  const std::vector<uint8_t>& at(uint32_t game);
+  // Makes an emulator ready for the states.
+  void prepare(Emulator& emulator) const;
+  const std::vector<ale::Action>& actions() const { return emulator_.actions(); }
+
+ private:
+  void setMode(const GameOptions& options);
+  std::mt19937 generator();
+  uint32_t seedConsole(uint32_t game);
+
+  Emulator emulator_;
+  std::unique_ptr<ale::StellaEnvironment> environment_;
+  std::vector<uint8_t> powerOn_;  // just after the ROM was loaded
+  std::mt19937 random_;           // the console's generator at that moment: ALE seeds it with a constant
+  uint32_t drawsPerGame_ = 0;
+  std::map<uint32_t, std::vector<uint8_t>> byKey_;
 };
 
 }  // namespace anchorage::atari

@@ -54,7 +54,7 @@ const uint8_t* loadMask(const Table& table, Reader& from) {
 }  // namespace
 
 void Emulator::save(Writer& to) const {
-  auto& system = ale_->theOSystem->console().system();
+  auto& system = console_->console().system();
   to.number<uint32_t>(system.*exposed(SystemCycles{}));
   to.number<uint8_t>(system.*exposed(SystemDataBus{}));
   to.number<int32_t>(*controls_.*exposed(StatePaddleLeft{}));
@@ -67,8 +67,10 @@ void Emulator::save(Writer& to) const {
     devices_[i]->save(device);
     deviceLayouts_[i].pack(device.get_str(), to);
   }
+  // ALE rounds this one
+  if (const auto* dpc = dynamic_cast<ale::stella::CartridgeDPC*>(devices_.back())) to.number<double>(dpc->*exposed(DpcFraction{}));
   Serializer game;
-  ale_->romSettings->saveState(game);
+  game_->saveState(game);
   gameLayout_.pack(game.get_str(), to);
   for (const int* counter : extraCounters()) to.number<int32_t>(*counter);
   for (const bool* flag : extraFlags()) to.flag(*flag);
@@ -76,11 +78,11 @@ void Emulator::save(Writer& to) const {
 }
 
 void Emulator::load(Reader& from) {
-  auto& system = ale_->theOSystem->console().system();
+  auto& system = console_->console().system();
   system.*exposed(SystemCycles{}) = from.within<uint32_t>(0, kMostCycles, "the cycle counter");
   system.*exposed(SystemDataBus{}) = from.number<uint8_t>();
-  *controls_.*exposed(StatePaddleLeft{}) = from.within<int32_t>(0, PADDLE_MAX, "a paddle");
-  *controls_.*exposed(StatePaddleRight{}) = from.within<int32_t>(0, PADDLE_MAX, "a paddle");
+  *controls_.*exposed(StatePaddleLeft{}) = from.number<int32_t>();
+  *controls_.*exposed(StatePaddleRight{}) = from.number<int32_t>();
   loadStream(processorLayout_.unpack(from), [&](Deserializer& stream) { return system.m6502().load(stream); });
   std::string cartridge;
   for (size_t i = 0; i < devices_.size(); ++i) {
@@ -92,8 +94,10 @@ void Emulator::load(Reader& from) {
     const auto slice = [&](size_t i) { return static_cast<uint16_t>(cartridge[cartridge.size() - 16 + 4 * i] & 7); };
     for (uint16_t segment = 0; segment < 3; ++segment) devices_.back()->peek(0x0fe0 + 8 * segment + slice(segment));
   }
+  if (auto* dpc = dynamic_cast<ale::stella::CartridgeDPC*>(devices_.back()))
+    dpc->*exposed(DpcFraction{}) = from.within<double>(-1, 1, "a fraction of a clock");
   loadStream(gameLayout_.unpack(from), [&](Deserializer& stream) {
-    ale_->romSettings->loadState(stream);
+    game_->loadState(stream);
     return true;
   });
   for (int* counter : extraCounters()) *counter = from.number<int32_t>();
@@ -151,7 +155,7 @@ void Emulator::placeBeam() {
 
 // What some games' own serialization leaves out or writes as a truth value.
 std::vector<int*> Emulator::extraCounters() const {
-  ale::RomSettings* game = ale_->romSettings.get();
+  ale::RomSettings* game = game_.get();
   if (auto* atlantis = dynamic_cast<ale::Atlantis2Settings*>(game)) return {&(atlantis->*exposed(Atlantis2Lives{}))};
   if (auto* river = dynamic_cast<ale::RiverRaidSettings*>(game)) return {&(river->*exposed(RiverLives{}))};
   if (auto* golf = dynamic_cast<ale::MiniatureGolfSettings*>(game))
@@ -161,7 +165,7 @@ std::vector<int*> Emulator::extraCounters() const {
 }
 
 std::vector<bool*> Emulator::extraFlags() const {
-  ale::RomSettings* game = ale_->romSettings.get();
+  ale::RomSettings* game = game_.get();
   if (auto* chopper = dynamic_cast<ale::ChopperCommandSettings*>(game)) return {&(chopper->*exposed(ChopperStarted{}))};
   if (auto* demon = dynamic_cast<ale::DemonAttackSettings*>(game)) return {&(demon->*exposed(DemonLevelChange{}))};
   if (auto* checkers = dynamic_cast<ale::VideoCheckersSettings*>(game)) return {&(checkers->*exposed(CheckersReversed{}))};

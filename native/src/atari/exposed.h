@@ -4,6 +4,7 @@
 #pragma once
 
 #include "ale/ale_interface.hpp"
+#include "ale/emucore/CartDPC.hxx"
 #include "ale/emucore/Console.hxx"
 #include "ale/emucore/Device.hxx"
 #include "ale/emucore/OSystem.hxx"
@@ -35,6 +36,7 @@ ANCHORAGE_EXPOSE(SystemDevices, &ale::stella::System::myDevices)
 ANCHORAGE_EXPOSE(SystemDeviceCount, &ale::stella::System::myNumberOfDevices)
 ANCHORAGE_EXPOSE(SystemCycles, &ale::stella::System::myCycles)
 ANCHORAGE_EXPOSE(SystemDataBus, &ale::stella::System::myDataBusState)
+ANCHORAGE_EXPOSE(DpcFraction, &ale::stella::CartridgeDPC::myFractionalClocks)
 ANCHORAGE_EXPOSE(StatePaddleLeft, &ale::ALEState::m_left_paddle)
 ANCHORAGE_EXPOSE(StatePaddleRight, &ale::ALEState::m_right_paddle)
 
