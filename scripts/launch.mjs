@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { projectRoot } from "./setup/places.mjs";
 
 /** One Ctrl-C under npm arrives here twice, from the terminal and again from npm, milliseconds apart; a second press does not. */
-const sameSignalMs = 150;
+const sameSignalMs = 300;
 
 /**
  * Runs a compiled program of ours with our standard streams and ends this process as it ends.

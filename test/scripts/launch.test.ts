@@ -47,7 +47,7 @@ describe("npm start's launcher", () => {
   it("passes a second press on as a second one", async () => {
     const { child } = await launched();
     child.kill("SIGINT");
-    await sleep(400);
+    await sleep(700);
     child.kill("SIGINT");
     expect((await child).stdout).toContain("SIGINT 2");
   });
