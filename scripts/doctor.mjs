@@ -10,7 +10,7 @@ import { npmPackagesPresent } from "./setup/npmPackages.mjs";
 import { cacheFolder, pathsFile, platform, projectRoot } from "./setup/places.mjs";
 import { missingTools, nodeSupported, remedy } from "./setup/requirements.mjs";
 import { readSettings } from "./setup/settings.mjs";
-import { fail } from "./setup/setupError.mjs";
+import { fail, SetupError } from "./setup/setupError.mjs";
 
 const runSetup = "npm run setup";
 
@@ -139,6 +139,8 @@ function print(report) {
 }
 
 try {
+  const unknown = process.argv.slice(2).filter((argument) => argument !== "--json");
+  if (unknown.length) throw new SetupError(`doctor does not know ${unknown.join(" ")}. It knows --json.`);
   const report = examine();
   if (process.argv.includes("--json")) console.log(JSON.stringify(report));
   else print(report);

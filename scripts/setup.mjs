@@ -24,7 +24,7 @@ import { cacheFolder, keyOf, pathsFile, projectRoot, stampFile, startedAs } from
 import { sayTotal } from "./setup/progress.mjs";
 import { checkRequirements } from "./setup/requirements.mjs";
 import { readSettings } from "./setup/settings.mjs";
-import { fail } from "./setup/setupError.mjs";
+import { fail, SetupError } from "./setup/setupError.mjs";
 import { setUpBinding, setUpTensorflow } from "./setup/tensorflow.mjs";
 
 /** Sets up what is missing. Throws a SetupError, or an AggregateError of them, if something cannot be had. */
@@ -114,4 +114,12 @@ function upToDate(stampNow) {
   return made.every((path) => path === null || existsSync(path));
 }
 
-if (startedAs(import.meta.url)) await setUp().catch(fail);
+if (startedAs(import.meta.url)) {
+  if (process.argv.length > 2)
+    fail(
+      new SetupError(
+        `Set-up takes no arguments, but got ${process.argv.slice(2).join(" ")}. Its settings are environment variables: see the top of scripts/setup.mjs.`,
+      ),
+    );
+  await setUp().catch(fail);
+}
