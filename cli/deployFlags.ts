@@ -30,7 +30,7 @@ function fromVariables(): Record<string, unknown> {
   return found;
 }
 
-export function numberOrText(text: string): number | string {
+function numberOrText(text: string): number | string {
   return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
 }
 

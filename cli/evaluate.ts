@@ -16,7 +16,7 @@ export interface EvaluateFlags {
 export async function evaluateRun(flags: EvaluateFlags): Promise<number> {
   const { runDir, episodes, seed, json = false } = flags;
   const source = join(runDir, "policy.onnx");
-  const config = RunConfig.parse(JSON.parse(read(join(runDir, "config.json"), runDir).toString("utf8")));
+  const config = storedConfig(runDir);
   const played = await evaluatePolicy({
     config,
     policy: read(source, runDir),
@@ -48,6 +48,18 @@ export async function evaluateRun(flags: EvaluateFlags): Promise<number> {
     );
   }
   return 0;
+}
+
+function storedConfig(runDir: string): RunConfig {
+  const file = join(runDir, "config.json");
+  const text = read(file, runDir).toString("utf8");
+  try {
+    return RunConfig.parse(JSON.parse(text));
+  } catch (cause) {
+    const problem = `${file} is no run config of this build: ${messageOf(cause)}.`;
+    const remedy = "Restore the file, or use the build that wrote it (run.json names it).";
+    throw new OperatorError("CORRUPT", problem, remedy, { cause });
+  }
 }
 
 function read(file: string, runDir: string): Buffer {

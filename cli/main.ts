@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { packageVersion } from "../shared/build.ts";
 import type { ControlFlags } from "./control.ts";
-import { deployConfig, numberOrText } from "./deployFlags.ts";
+import { deployConfig } from "./deployFlags.ts";
 import { exitStatusOf } from "./role.ts";
 import type { CoordinatorFlags } from "./roles.ts";
 import type { RunConfigFlags } from "./runConfigFlags.ts";
@@ -27,6 +27,12 @@ function runs<Flags>(command: Command, action: (flags: Flags) => Promise<number>
 const count = (text: string): number => {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("Give a whole number of 1 or more.");
+  return value;
+};
+const seed = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError("Give a whole number of 0 or more.");
   return value;
 };
 const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
@@ -149,7 +155,7 @@ runs(
     .description("play raw episodes with a run's newest policy")
     .requiredOption("--run-dir <folder>", "the run")
     .option("--episodes <number>", "how many", count, 10)
-    .option("--seed <number>", "root of the episodes' seeds", numberOrText, 1)
+    .option("--seed <number>", "root of the episodes' seeds", seed, 1)
     .option("--sample", "sample actions instead of the most likely ones")
     .option("--json", "one JSON object on stdout"),
   async (flags: { runDir: string; episodes: number; seed: number; sample?: boolean; json?: boolean }) => {

@@ -2,6 +2,7 @@ import type { RunState__Output } from "../proto/gen/anchorage/v1/RunState.ts";
 import type { Status__Output } from "../proto/gen/anchorage/v1/Status.ts";
 import type { UpdateReport__Output } from "../proto/gen/anchorage/v1/UpdateReport.ts";
 import { type RunConfig, runShape } from "../shared/runConfig.ts";
+import type { RunResult } from "./finishedRun.ts";
 import { humanProgress, type Progress } from "./progress.ts";
 
 export interface ViewedRun {
@@ -94,10 +95,7 @@ export class RunView {
       meanReturn: numberOrNull(status.metrics.mean_return),
     };
     if (state === "FINISHED") {
-      this.#emit({ event: "done", ...result, weightsSha256: status.weights_sha256 });
-      this.#progress?.say(
-        `Done: ${result.updates} updates, ${result.agentSteps} agent steps, mean return ${result.meanReturn?.toFixed(1) ?? "-"}, weights ${status.weights_sha256.slice(0, 16)}. Policy: ${runDir}/policy.onnx`,
-      );
+      this.done({ ...result, weightsSha256: status.weights_sha256 });
     } else if (state === "FAILED") {
       this.#emit({ event: "failed", ...result, failure });
       this.say(`The run failed: ${failure}`);
@@ -107,6 +105,15 @@ export class RunView {
         `Stopped after ${result.updates} of ${this.#rounds} updates. Go on with: npm start -- --resume --run-dir ${runDir}`,
       );
     }
+  }
+
+  /** The last words of a run that is finished, now or already before. */
+  done(result: RunResult): void {
+    const { agentSteps, updates, meanReturn, weightsSha256 } = result;
+    this.#emit({ event: "done", agentSteps, updates, meanReturn, weightsSha256 });
+    this.#progress?.say(
+      `Done: ${updates} updates, ${agentSteps} agent steps, mean return ${meanReturn?.toFixed(1) ?? "-"}, weights ${weightsSha256.slice(0, 16)}. Policy: ${this.#options.runDir}/policy.onnx`,
+    );
   }
 
   /** Gives the terminal back; the error that ended `train`, if one did, is printed by its caller. */

@@ -2,8 +2,10 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { DeployConfig } from "../shared/deployConfig.ts";
 import { OperatorError } from "../shared/errors.ts";
-import type { RunConfig } from "../shared/runConfig.ts";
+import { configDigest, type RunConfig } from "../shared/runConfig.ts";
+import { finishedRun } from "./finishedRun.ts";
 import { newRunConfig, type RunConfigFlags, resumedRunConfig } from "./runConfigFlags.ts";
+import { RunView } from "./runView.ts";
 import { train } from "./train.ts";
 
 export interface TrainFlags extends RunConfigFlags {
@@ -20,8 +22,15 @@ export async function startTraining(flags: TrainFlags, deploy: DeployConfig): Pr
     throw new OperatorError("CONFIG", "--resume does not say which run.", "Give its folder with --run-dir.");
   const config = resume ? resumedRunConfig(flags.runDir!, flags) : newRunConfig(flags);
   await checkEnvironment(config);
-  const runDir = resolve(flags.runDir ?? newRunDir(config));
-  return train({ config, deploy, runDir, resume, actors: flags.actors ?? null, json: flags.json ?? false });
+  const run = { config, runDir: resolve(flags.runDir ?? newRunDir(config)), resume, json: flags.json ?? false };
+  if (resume && configDigest(config) === configDigest(resumedRunConfig(run.runDir, {}))) {
+    const result = await finishedRun(run.runDir);
+    if (result !== null) {
+      new RunView(run).done(result); // nothing is left to do, and no process would have anything to say
+      return 0;
+    }
+  }
+  return train({ ...run, deploy, actors: flags.actors ?? null });
 }
 
 /** Makes the environment once, so that a wrong id or option is one message here and not one per actor. */
