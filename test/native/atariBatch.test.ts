@@ -20,7 +20,8 @@ function started(id: string, size: number, options: Options = {}) {
 }
 
 /** toEqual takes seconds for so many elements. */
-const same = (a: ObservationArray, b: ObservationArray): boolean => Buffer.compare(a as Uint8Array, b as Uint8Array) === 0;
+const same = (a: ObservationArray, b: ObservationArray): boolean =>
+  Buffer.compare(a as Uint8Array, b as Uint8Array) === 0;
 
 describe("the Atari games", () => {
   it("are there, the paper's 40 among them, under EnvPool's names", () => {
@@ -79,7 +80,8 @@ describe("an Atari batch", () => {
         expect(same(final.subarray(0, 3 * frame), earlier)).toBe(true);
         if (batch.episodeEnded[e] === 1) {
           expect(batch.stackRefilled[e]).toBe(1);
-          for (let s = 0; s < 3; s++) expect(same(now.subarray(s * frame, (s + 1) * frame), now.subarray(3 * frame))).toBe(true);
+          for (let s = 0; s < 3; s++)
+            expect(same(now.subarray(s * frame, (s + 1) * frame), now.subarray(3 * frame))).toBe(true);
         } else {
           lives++;
           expect(batch.stackRefilled[e]).toBe(0);

@@ -3,7 +3,8 @@
     python test/native/recordAtari.py > test/native/reference/atari.json
 
 Without random no-ops (noop_max=1) EnvPool's games are functions of the actions alone, which come from a linear
-congruential generator that the test has, too. Per observation only a CRC-32 of its bytes is kept.
+congruential generator that the test has, too. A step is one line: the CRC-32 of the observation's bytes; where it is
+not 0, the reward; where the episode ended, how, whether the game did, and the CRC-32 of the observation after the reset.
 """
 
 import json
@@ -13,7 +14,7 @@ import zlib
 import envpool
 import numpy as np
 
-STEPS = 700
+STEPS = 450
 # id, options in EnvPool's names, actions kept for so many steps (long ones lose games faster)
 CASES = [
     ("Pong-v5", {}, 3),
@@ -32,6 +33,7 @@ CASES = [
     ("AirRaid-v5", {"episodic_life": True}, 5),
     ("Skiing-v5", {"frame_skip": 3, "stack_num": 2}, 5),
     ("UpNDown-v5", {"episodic_life": True, "frame_skip": 1}, 5),
+    ("DoubleDunk-v5", {}, 5),
     ("Centipede-v5", {"full_action_space": True, "frame_skip": 2}, 5),
 ]
 
@@ -60,20 +62,23 @@ def record(task, options, hold):
             action = next(stream)
         observation, reward, terminated, truncated, info = env.step(np.array([action]))
         done = bool(terminated[0] or truncated[0])
-        step = [digest(observation), int(reward[0]), int(info["reward"][0]), int(info["lives"][0]), int(info["terminated"][0])]
+        step = digest(observation)
+        if info["reward"][0] != 0 or done:
+            step += f" {int(info['reward'][0])}"
+        assert reward[0] == np.sign(info["reward"][0])
         if done:
             # EnvPool resets in the next call, whose action it ignores
-            step.append("truncated" if truncated[0] else "terminated")
+            game_over = "over" if info["terminated"][0] else "goes-on"
             observation, *_ = env.step(np.array([0]))
-            step.append(digest(observation))
+            step += f" {'truncated' if truncated[0] else 'terminated'} {game_over} {digest(observation)}"
         steps.append(step)
     env.close()
     return {"id": task, "options": options, "hold": hold, "actions": int(count), "first": first, "steps": steps}
 
 
-cases = [record(*case) for case in CASES]
 lines = []
-for case in cases:
-    steps = ",\n".join(json.dumps(step, separators=(",", ":")) for step in case.pop("steps"))
-    lines.append(json.dumps(case)[:-1] + ', "steps": [\n' + steps + "]}")
+for case in CASES:
+    recorded = record(*case)
+    steps = ",\n".join(json.dumps(step) for step in recorded.pop("steps"))
+    lines.append(json.dumps(recorded)[:-1] + ', "steps": [\n' + steps + "]}")
 sys.stdout.write('{"envpool": "' + envpool.__version__ + '", "cases": [\n' + ",\n".join(lines) + "\n]}\n")

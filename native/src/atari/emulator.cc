@@ -65,6 +65,9 @@ void Emulator::loadRom(const GameOptions& options) {
     const std::lock_guard<std::mutex> lock(oneAtATime);
     ale::Logger::setMode(ale::Logger::Error);
     ale::ALEInterface::createOSystem(console_, settings_);
+    // ALE's own sticky actions would make the walk through some games' menus random; ours are AtariEnvironment's
+    settings_->setFloat("repeat_action_probability", 0);
+    settings_->setInt("random_seed", 0);
     ale::ALEInterface::loadSettings(options.rom, console_);
   }
   const auto& properties = console_->console().properties();
