@@ -89,7 +89,7 @@ export class Supervised extends EventEmitter<Events> {
   }
 
   async #restart(reason: string, afterMs: number): Promise<void> {
-    await delay(afterMs, undefined, { ref: false });
+    await delay(afterMs); // keeps this process alive: while nothing else runs, it is all that does
     if (this.#stopping) return;
     this.#restarts++;
     this.emit("restart", this.name, reason, this.#restarts);

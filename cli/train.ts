@@ -137,9 +137,10 @@ function logFile(runDir: string, name: string): number {
   return openSync(join(folder, `${name}.log`), "a");
 }
 
+/** With its process group, of which each is the leader: NATS runs below a shell that could not pass SIGKILL on. */
 function killIfAlive(pid: number): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(-pid, "SIGKILL");
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error; // ESRCH: already gone
   }
