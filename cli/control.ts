@@ -24,6 +24,7 @@ export interface ControlFlags {
 export async function control(action: "STATUS" | "PAUSE" | "RESUME" | "STOP", flags: ControlFlags): Promise<number> {
   const client = new CoordinatorClient(addressOf(flags));
   try {
+    if (flags.runDir !== undefined && flags.coordinator === undefined) await checkRun(client, flags.runDir);
     const status = await client.control(action, { patienceMs: 3_000 });
     process.stdout.write(flags.json ? `${JSON.stringify(status)}\n` : describe(status));
     return 0;
@@ -46,6 +47,16 @@ function addressOf(flags: ControlFlags): string {
     const problem = `${endpointFile(flags.runDir)} does not say where the run's coordinator is: ${messageOf(cause)}.`;
     throw new OperatorError("STORAGE", problem, "Is the run going? Else give --coordinator HOST:PORT.", { cause });
   }
+}
+
+/** An ended run's port may serve another run by now: that one must not be stopped in its place. */
+async function checkRun(client: CoordinatorClient, runDir: string): Promise<void> {
+  const file = join(runDir, "run.json");
+  const { run } = await client.control("STATUS", { patienceMs: 3_000 });
+  const { runId } = z.object({ runId: z.string() }).parse(JSON.parse(readFileSync(file, "utf8")));
+  if (run?.run_id === runId) return;
+  const problem = `${endpointFile(runDir)} is out of date: the coordinator there has the run ${run?.run_id}, and ${file} says ${runId}.`;
+  throw new OperatorError("MISMATCH", problem, "The run in this folder is not going; train --resume goes on with it.");
 }
 
 function describe(status: Status__Output): string {
