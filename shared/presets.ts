@@ -43,7 +43,7 @@ const mujocoFamily =
 /** The protocol for an environment id: MuJoCo by name, other `-v5` ids are Atari games, everything else is classic. */
 export function presetFor(env: string): PresetName {
   if (mujocoFamily.test(env)) return "mujoco";
-  return /^[A-Z][A-Za-z]*-v5$/.test(env) ? "atari" : "classic";
+  return /^[A-Z][A-Za-z0-9]*-v5$/.test(env) ? "atari" : "classic";
 }
 
 /** Settings that only one objective reads: given with another they would silently do nothing. */
