@@ -1,6 +1,8 @@
 #include "screen.h"
 
+#if defined(__x86_64__)
 #include <immintrin.h>
+#endif
 
 #include <algorithm>
 #include <cmath>
@@ -17,6 +19,7 @@ void greyPlain(const std::array<uint8_t, 256>& grey, const uint8_t* first, const
   for (int i = 0; i < kScreenSize; ++i) out[i] = std::max(grey[first[i]], grey[second[i]]);
 }
 
+#if defined(__x86_64__)
 // Looks 32 colours up in a table of 256, 16 at a time: of the 16 parts of the table one matches each colour's high half,
 // the others give 0.
 __attribute__((target("avx2"))) inline __m256i lookUp(const __m256i* parts, __m256i colours) {
@@ -63,6 +66,16 @@ __attribute__((target("avx2"))) void greyAvx2(const std::array<uint8_t, 256>& gr
     if (!alike) value = _mm256_max_epu8(value, odd ? lookUp(parts, b) : lookUpEven(evenParts, b));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), value);
   }
+}
+
+#endif
+
+// For machines without AVX2 the plain way, which gives the same.
+void greyMaximum(const std::array<uint8_t, 256>& grey, const uint8_t* first, const uint8_t* second, uint8_t* out) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) return greyAvx2(grey, first, second, out);
+#endif
+  greyPlain(grey, first, second, out);
 }
 
 // ---- area resize ----
@@ -143,8 +156,7 @@ Screen::Screen(const std::array<uint8_t, 256>& grey) : grey_(grey) {}
 void Screen::toFrame(const uint8_t* first, const uint8_t* second, uint8_t* frame) const {
   alignas(32) uint8_t grey[kScreenSize];
   if (second == nullptr) second = first;
-  if (__builtin_cpu_supports("avx2")) greyAvx2(grey_, first, second, grey);
-  else greyPlain(grey_, first, second, grey);
+  greyMaximum(grey_, first, second, grey);
   resize(grey, frame);
 }
 
