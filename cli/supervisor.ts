@@ -66,6 +66,11 @@ export class Supervised extends EventEmitter<Events> {
     return this;
   }
 
+  /** From now on its end is in order, and it is not started again. */
+  letGo(): void {
+    this.#stopping = true;
+  }
+
   /** Asks it to end; kills it where it has not after `graceMs`. */
   async stop(signal: NodeJS.Signals, graceMs: number): Promise<void> {
     this.#stopping = true;

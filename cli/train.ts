@@ -54,6 +54,7 @@ export async function train(options: TrainOptions): Promise<number> {
     });
     if (options.resume) view.resumeAfter((await client.control("STATUS")).updates);
     const outcome = await Promise.race([follow(client, view, watching.signal), failure]);
+    for (const process of processes) process.letGo();
     await Promise.all(processes.slice(2).map((process) => process.finished(stopGraceMs)));
     client.close();
     view.close(outcome);
