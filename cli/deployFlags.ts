@@ -35,17 +35,14 @@ function numberOrText(text: string): number | string {
 }
 
 function readDeployFile(file: string): Record<string, unknown> {
+  let parsed: unknown;
   try {
-    const parsed: unknown = parseYaml(readFileSync(file, "utf8"));
-    return parsed !== null && typeof parsed === "object" ? { ...parsed } : {};
+    parsed = parseYaml(readFileSync(file, "utf8")); // JSON is YAML
   } catch (cause) {
-    throw new OperatorError(
-      "CONFIG",
-      `--deploy ${file} cannot be read: ${messageOf(cause)}.`,
-      "Give a YAML or JSON file.",
-      {
-        cause,
-      },
-    );
+    const problem = `--deploy ${file} cannot be read: ${messageOf(cause)}.`;
+    throw new OperatorError("CONFIG", problem, "Give a YAML or JSON file.", { cause });
   }
+  if (parsed !== null && typeof parsed === "object" && !Array.isArray(parsed)) return { ...parsed };
+  const remedy = "Write `field: value` lines, see docs/configuration.md.";
+  throw new OperatorError("CONFIG", `--deploy ${file} holds no settings.`, remedy);
 }
