@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { projectRoot } from "../shared/nativeParts.ts";
 import { median } from "./endToEnd.ts";
+import { LineProcess } from "./lineProcess.ts";
 import { peersPython } from "./peers.ts";
 import { appendResults, type Row, table } from "./results.ts";
 
@@ -24,25 +23,6 @@ const { values } = parseArgs({
   },
 });
 
-/** A child process that answers each line with one line. */
-class Stepper {
-  readonly #child: ChildProcess;
-  readonly #answers: AsyncIterator<string>;
-  constructor(command: string, args: readonly string[]) {
-    this.#child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
-    this.#answers = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
-  }
-  async ask<T>(line: string): Promise<T> {
-    this.#child.stdin!.write(`${line}\n`);
-    const answer = await this.#answers.next();
-    if (answer.done) throw new Error(`${this.#child.spawnargs.join(" ")} ended without an answer`);
-    return JSON.parse(answer.value) as T;
-  }
-  close(): void {
-    this.#child.stdin!.end();
-  }
-}
-
 interface Took {
   readonly cpuMs: number;
   readonly wallMs: number;
@@ -50,8 +30,12 @@ interface Took {
 
 async function compare(kind: "mlp" | "cnn", steps: number, blocks: number): Promise<Row> {
   const worker = fileURLToPath(new URL("compiledStepOurs.js", import.meta.url));
-  const ours = new Stepper(process.execPath, [worker, kind, values.threads, values.onednn]);
-  const torch = new Stepper(peersPython(), [join(projectRoot, "bench", "peers", "torchStep.py"), kind, values.threads]);
+  const ours = new LineProcess(process.execPath, [worker, kind, values.threads, values.onednn]);
+  const torch = new LineProcess(peersPython(), [
+    join(projectRoot, "bench", "peers", "torchStep.py"),
+    kind,
+    values.threads,
+  ]);
   const took = { ours: [] as Took[], torch: [] as Took[] };
   for (let block = -1; block < blocks; block++) {
     const pair = [await ours.ask<Took>(String(steps)), await torch.ask<Took>(String(steps))] as const;
@@ -85,7 +69,7 @@ interface OperationTime {
 }
 
 /** The least time of each operation in 10 steps: what it takes when nothing disturbs it. */
-async function profiled(ours: Stepper): Promise<OperationTime[]> {
+async function profiled(ours: LineProcess): Promise<OperationTime[]> {
   const least = new Map<string, OperationTime>();
   for (let i = 0; i < 10; i++)
     for (const each of await ours.ask<OperationTime[]>("profile"))

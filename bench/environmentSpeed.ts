@@ -1,12 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { createNativeEnvBatch } from "../native/envBatch.ts";
 import type { EnvBatch } from "../shared/environment.ts";
 import { projectRoot } from "../shared/nativeParts.ts";
 import { environmentSeed, philox } from "../shared/seeds.ts";
 import { median } from "./endToEnd.ts";
+import { LineProcess } from "./lineProcess.ts";
 import { peersPython } from "./peers.ts";
 import { appendResults, type Row, table } from "./results.ts";
 
@@ -62,38 +61,22 @@ function ourSteps(id: string): { take: (count: number) => number; close: () => v
   return { take, close: () => batch.close() };
 }
 
-/** Steps in EnvPool's process. */
-class PeerSteps {
-  readonly #child: ChildProcess;
-  readonly #answers: AsyncIterator<string>;
-
-  constructor(id: string) {
-    const file = join(projectRoot, "bench", "peers", "envpoolSteps.py");
-    const args = ["-W", "ignore", file, "--env", id, "--envs", String(size)];
-    this.#child = spawn(peersPython(), args, { stdio: ["pipe", "pipe", "inherit"] });
-    this.#answers = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
-  }
-
-  async take(count: number): Promise<number> {
-    this.#child.stdin!.write(`${count}\n`);
-    const answer = await this.#answers.next();
-    if (answer.done) throw new Error(`${this.#child.spawnargs.join(" ")} ended without an answer`);
-    return (JSON.parse(answer.value) as { cpuSeconds: number }).cpuSeconds;
-  }
-
-  close(): void {
-    this.#child.stdin!.end();
-  }
+/** EnvPool in a process of its own, asked for batch steps. */
+function envpool(id: string): LineProcess {
+  const file = join(projectRoot, "bench", "peers", "envpoolSteps.py");
+  return new LineProcess(peersPython(), ["-W", "ignore", file, "--env", id, "--envs", String(size)]);
 }
 
 async function compare(id: string): Promise<Row> {
   const ours = ourSteps(id);
-  const peer = new PeerSteps(id);
+  const peer = envpool(id);
+  const peerSeconds = async (steps: number): Promise<number> =>
+    (await peer.ask<{ cpuSeconds: number }>(String(steps))).cpuSeconds;
   const count = Math.max(1, Math.round(0.4 / (ours.take(5) / 5))); // about 0.4 CPU-seconds a turn
-  await peer.take(5);
+  await peerSeconds(5);
   const rates: { ours: number; peer: number }[] = [];
   for (let turn = 0; turn < turns; turn++)
-    rates.push({ ours: (size * count) / ours.take(count), peer: (size * count) / (await peer.take(count)) });
+    rates.push({ ours: (size * count) / ours.take(count), peer: (size * count) / (await peerSeconds(count)) });
   ours.close();
   peer.close();
   const ratios = rates.map((rate) => rate.ours / rate.peer).sort((a, b) => a - b);

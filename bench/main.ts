@@ -1,52 +1,29 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Comparison, compareEndToEnd, median, perCpuSecond, perSecond, protocols } from "./endToEnd.ts";
-import { appendResults, type Row, table } from "./results.ts";
 
 /**
- * `npm run bench [-- --only halfcheetah|pong] [--rounds N] [--no-write]`: ours against the peers, in turns on this
- * machine; leave it otherwise idle. Prints a table and appends it to bench/RESULTS.md.
+ * `npm run bench [-- --only environments|step|protocols] [--no-write]`: everything that is measured against the peers,
+ * each question in a process of its own; leave the machine otherwise idle (about 30 minutes on two cores). Each prints
+ * its table and adds it to bench/RESULTS.md.
  */
 const { values } = parseArgs({
-  options: {
-    only: { type: "string" },
-    rounds: { type: "string", default: "3" },
-    "no-write": { type: "boolean", default: false },
-  },
+  options: { only: { type: "string" }, "no-write": { type: "boolean", default: false } },
 });
+const programs: Readonly<Record<string, string>> = {
+  environments: "environmentSpeed.js",
+  step: "compiledStep.js",
+  protocols: "protocols.js",
+};
+const chosen = values.only === undefined ? Object.keys(programs) : [values.only];
 
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds} is no count: give 1 or more`);
-const only = values.only?.toLowerCase();
-const chosen = protocols.filter((protocol) => only === undefined || protocol.env.toLowerCase().startsWith(only));
-if (chosen.length === 0)
-  throw new Error(
-    `--only ${values.only} names no protocol: give the start of ${protocols.map((p) => p.env).join(" or ")}`,
-  );
-
-const rows: Row[] = [];
-for (const protocol of chosen) {
-  const comparisons = await compareEndToEnd(protocol, rounds, (line) => process.stderr.write(`${line}\n`));
-  rows.push(...comparisons.map(rowOf));
-}
-process.stdout.write(`${table(rows)}\n`);
-if (!values["no-write"]) appendResults(rows, `npm run bench -- ${process.argv.slice(2).join(" ")}`.trim());
-
-/** Ratios pair by pair (run i of ours against run i of the peer), so that a drift of the machine's speed cancels out. */
-function rowOf(comparison: Comparison): Row {
-  const { ours, peers } = comparison;
-  const ratio = (rate: (m: (typeof peers)[number]) => number): number =>
-    median(ours.map((run, i) => rate(run) / rate(peers[i]!)));
-  const megabytes = (role: string): string =>
-    (Math.max(...ours.map((run) => run.peakBytesByRole[role] ?? 0)) / 1e6).toFixed(0);
-  return {
-    Protocol: comparison.name,
-    Peer: comparison.peer,
-    "ours, steps per CPU-second": median(ours.map(perCpuSecond)).toFixed(0),
-    "peer, steps per CPU-second": median(peers.map(perCpuSecond)).toFixed(0),
-    "CPU ratio": `${ratio(perCpuSecond).toFixed(2)}x`,
-    "ours, steps/s": median(ours.map(perSecond)).toFixed(0),
-    "peer, steps/s": median(peers.map(perSecond)).toFixed(0),
-    "wall ratio": `${ratio(perSecond).toFixed(2)}x`,
-    "peak MB actor/learner/coordinator": `${megabytes("actor")}/${megabytes("learner")}/${megabytes("coordinator")}`,
-  };
+for (const name of chosen) {
+  const program = programs[name];
+  if (program === undefined) throw new Error(`--only ${name} names no bench: give ${Object.keys(programs).join(", ")}`);
+  process.stderr.write(`bench: ${name}\n`);
+  const file = fileURLToPath(new URL(program, import.meta.url));
+  const { status } = spawnSync(process.execPath, [file, ...(values["no-write"] ? ["--no-write"] : [])], {
+    stdio: "inherit",
+  });
+  if (status !== 0) process.exitCode = status ?? 1;
 }
