@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, openSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { OperatorError } from "../shared/errors.ts";
 import { nativeParts } from "../shared/nativeParts.ts";
+import { openInRun } from "./openInRun.ts";
 
 /**
  * The server has no way to notice that the process that started it was killed, so a shell stands between: it ends the
@@ -19,8 +19,8 @@ kill "$server" 2>/dev/null
 wait "$server"
 `;
 
-/** Starts a NATS server with JetStream storage under `folder`, listening on `port` of the loopback interface only. */
-export function startNatsServer(folder: string, port: number): ChildProcess {
+/** Starts a NATS server with JetStream storage in the run folder, listening on `port` of the loopback interface only. */
+export function startNatsServer(runDir: string, port: number): ChildProcess {
   const binary = nativeParts().natsServer;
   if (binary === null)
     throw new OperatorError(
@@ -28,8 +28,8 @@ export function startNatsServer(folder: string, port: number): ChildProcess {
       "There is no NATS server binary.",
       "Run: npm run setup (or set ANCHORAGE_NATS_SERVER).",
     );
-  mkdirSync(folder, { recursive: true });
-  const log = openSync(join(folder, "nats.log"), "a");
+  const folder = join(runDir, "nats");
+  const log = openInRun(runDir, "nats", "nats.log");
   const server = [binary, "--addr", "127.0.0.1", "--port", String(port), "--jetstream", "--store_dir", folder];
   server.push("--pid", join(folder, "nats.pid"));
   return spawn("sh", ["-c", keeper, String(process.pid), ...server], { stdio: ["ignore", log, log], detached: true });

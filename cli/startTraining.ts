@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { prepareRunFolder } from "../coordinator/runStore.ts";
+import { networkSpec } from "../learner/networkSpec.ts";
 import type { DeployConfig } from "../shared/deployConfig.ts";
 import { OperatorError } from "../shared/errors.ts";
 import { configDigest, type RunConfig } from "../shared/runConfig.ts";
@@ -30,14 +32,16 @@ export async function startTraining(flags: TrainFlags, deploy: DeployConfig): Pr
       return 0;
     }
   }
+  await prepareRunFolder(run); // before `train` itself writes logs there
   return train({ ...run, deploy, actors: flags.actors ?? null });
 }
 
-/** Makes the environment once, so that a wrong id or option is one message here and not one per actor. */
+/** Makes the environment once, so that a wrong id, option or network is one message here and not one per actor. */
 async function checkEnvironment(config: RunConfig): Promise<void> {
   const { makeEnvBatch } = await import("../actor/environments.ts");
   const batch = await makeEnvBatch({ env: config.env, envOptions: config.envOptions, size: 1 });
   batch.close();
+  networkSpec(config, batch.spec); // throws CONFIG where the network does not fit it
 }
 
 /** runs/<environment>-<algo>-s<seed>-<n>: the first number that is free. */

@@ -17,7 +17,7 @@ const crashesAllowed = 8; // in a row, none of them healthy for long
 interface Events {
   ready: [Extract<RoleMessage, { kind: "ready" }>];
   restart: [name: string, reason: string, restarts: number];
-  gaveUp: [OperatorError];
+  gaveUp: [error: unknown];
 }
 
 /**
@@ -98,7 +98,11 @@ export class Supervised extends EventEmitter<Events> {
     if (this.#stopping) return;
     this.#restarts++;
     this.emit("restart", this.name, reason, this.#restarts);
-    this.start();
+    try {
+      this.start();
+    } catch (error) {
+      this.emit("gaveUp", error); // its log cannot be opened: the run folder is gone, or its disk is full
+    }
   }
 
   #givingUp(reason: string): OperatorError {

@@ -1,6 +1,4 @@
-import { mkdirSync, openSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import type { WatchEvent__Output } from "../proto/gen/anchorage/v1/WatchEvent.ts";
 import { CoordinatorClient } from "../shared/coordinatorClient.ts";
 import type { DeployConfig } from "../shared/deployConfig.ts";
@@ -9,6 +7,7 @@ import { processLifecycle } from "../shared/lifecycle.ts";
 import { logger } from "../shared/log.ts";
 import { runShape } from "../shared/runConfig.ts";
 import { freePort, listening, startNatsServer } from "./natsServer.ts";
+import { openInRun } from "./openInRun.ts";
 import { type Outcome, RunView, type ViewedRun } from "./runView.ts";
 import { forkRole, Supervised } from "./supervisor.ts";
 
@@ -84,12 +83,12 @@ async function startAll(
   });
   let coordinatorStarts = 0;
   const role = (name: string, flags: readonly string[]) =>
-    forkRole([name, ...flags, ...deployFlags(deploy)], json ? "inherit" : logFile(runDir, name));
+    forkRole([name, ...flags, ...deployFlags(deploy)], json ? "inherit" : openInRun(runDir, "logs", `${name}.log`));
 
   const ready = new Promise<void>((resolve) => coordinator.once("ready", () => resolve()));
   supervise(coordinator);
   await ready; // the folder is this run's from here on
-  const nats = supervise(new Supervised("NATS server", () => startNatsServer(join(runDir, "nats"), natsPort)));
+  const nats = supervise(new Supervised("NATS server", () => startNatsServer(runDir, natsPort)));
   await listening(natsPort, nats.name);
   supervise(new Supervised("learner", () => role("learner", reach)));
   const { actors, workers } = actorPlan(options);
@@ -130,12 +129,6 @@ async function follow(client: CoordinatorClient, view: RunView, signal: AbortSig
 /** What `train` was told of how things run, passed on to every process that it starts. */
 function deployFlags(deploy: DeployConfig): string[] {
   return ["--resolved-deploy", JSON.stringify(deploy)];
-}
-
-function logFile(runDir: string, name: string): number {
-  const folder = join(runDir, "logs");
-  mkdirSync(folder, { recursive: true });
-  return openSync(join(folder, `${name}.log`), "a");
 }
 
 /** With its process group, of which each is the leader: NATS runs below a shell that could not pass SIGKILL on. */

@@ -87,7 +87,7 @@ const remedies: Partial<Record<string, string>> = {
   EACCES: "Give this user write permission, or choose another --run-dir.",
   EPERM: "Give this user write permission, or choose another --run-dir.",
   EROFS: "That disk is mounted read-only: choose another --run-dir.",
-  ENOENT: "Was the run folder moved or deleted while the coordinator ran?",
+  ENOENT: "Was the run folder moved or deleted while the run went on? Else choose another --run-dir.",
 };
 
 /** STORAGE error for a failed file operation. */

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { access, constants, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { buildId } from "../shared/build.ts";
@@ -41,10 +41,7 @@ const tolerated = new Set(["config.json", "state.json", "checkpoints", "tensorbo
 /** Opens or creates the run in a folder and locks it. Every way this can be wrong is an OperatorError; see docs/runFolder.md. */
 export async function openRun(options: OpenRunOptions): Promise<OpenRun> {
   const folder = resolve(options.runDir);
-  await refuseUnfit(folder, options);
-  await makeFolder(join(folder, "checkpoints")).catch((cause: unknown) => {
-    throw storageError(`The run folder ${folder} cannot be made`, cause);
-  });
+  await prepareRunFolder(options);
   const lock = await RunLock.take(folder, options.onLockLost);
   try {
     await removeUnfinished(folder);
@@ -63,6 +60,21 @@ export async function openRun(options: OpenRunOptions): Promise<OpenRun> {
   }
 }
 
+/**
+ * Makes the folder of a run, or throws what openRun would: it holds something else, or a run and `resume` is not said,
+ * or no run and it is, or it cannot be made or written. A folder that is refused is left as it is.
+ */
+export async function prepareRunFolder(options: Pick<OpenRunOptions, "runDir" | "config" | "resume">): Promise<void> {
+  const folder = resolve(options.runDir);
+  await refuseUnfit(folder, options);
+  await makeFolder(join(folder, "checkpoints")).catch((cause: unknown) => {
+    throw storageError(`The run folder ${folder} cannot be made`, cause);
+  });
+  await access(folder, constants.W_OK | constants.X_OK).catch((cause: unknown) => {
+    throw storageError(`The run folder ${folder} cannot be written`, cause);
+  });
+}
+
 /** With its parents. Not by mkdir's own `recursive`, which never returns where a file system answers ENOENT, as /proc does. */
 async function makeFolder(path: string): Promise<void> {
   try {
@@ -77,7 +89,10 @@ async function makeFolder(path: string): Promise<void> {
 }
 
 /** Refuses what can be seen without writing anything. */
-async function refuseUnfit(folder: string, { resume, config }: OpenRunOptions): Promise<void> {
+async function refuseUnfit(
+  folder: string,
+  { resume, config }: Pick<OpenRunOptions, "config" | "resume">,
+): Promise<void> {
   const there = await stat(folder).catch(() => null);
   if (there !== null && !there.isDirectory())
     throw new OperatorError("STORAGE", `The run folder ${folder} is a file.`, "Choose another --run-dir.");

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { run, temporaryFolder } from "./command.ts";
@@ -29,6 +29,16 @@ describe("bad input is one clear message and a non-zero exit", () => {
     ["a field of the wrong type", ["train", "--set", "gamma=high"], /gamma.*"high"/],
     ["a field out of range", ["train", "--set", "gamma=2"], /gamma.*2/],
     [
+      "a network for frames where there are none",
+      ["train", "--env", "CartPole-v1", "--set", "network.kind=nature"],
+      /network\.kind=nature needs stacked uint8 frames, and CartPole-v1 .*network\.kind=mlp/,
+    ],
+    [
+      "dense layers for frames",
+      ["train", "--env", "Pong-v5", "--set", "network.kind=mlp"],
+      /network\.kind=mlp does not fit Pong-v5.*network\.kind=nature/,
+    ],
+    [
       "batch sizes that do not divide",
       ["train", "--set", "envBatchSize=48"],
       /envBatchSize=48 does not divide envs=128/,
@@ -53,7 +63,20 @@ describe("bad input is one clear message and a non-zero exit", () => {
     writeFileSync(join(runDir("other"), "thesis.txt"), "years of work");
     const { status, stderr } = await run(["train", "--env", "CartPole-v1", "--run-dir", runDir("other")]);
     expect(status).toBeGreaterThan(0);
-    expect(stderr).toMatch(/other/);
+    expect(stderr).toMatch(/other is not empty and not a run \(it holds thesis\.txt\)/);
+    expect(readdirSync(runDir("other"))).toEqual(["thesis.txt"]);
+  });
+
+  it.each([
+    ["a file", runDir("a-file"), /a-file is a file/],
+    ["below a file", join(runDir("a-file"), "run"), /a-file\/run cannot be/],
+    ["where no folder can be made", "/proc/anchorage-run", /\/proc\/anchorage-run cannot be made/],
+  ])("a run folder that is %s", async (_name, path, message) => {
+    writeFileSync(runDir("a-file"), "years of work");
+    const { status, stderr } = await run(["train", "--env", "CartPole-v1", "--run-dir", path]);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(status).toBe(1);
   });
 
   it("a TypeScript environment that throws ends the run with its words", async () => {
