@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { EnvironmentSpec, ObservationArray } from "../shared/environment.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
@@ -13,9 +12,10 @@ const sessionOptions: InferenceSession.SessionOptions = {
   logSeverityLevel: 3,
 };
 
-const remedy = "Export it again, or restart the learner, which publishes it anew.";
+const remedy =
+  "If it is a file, copy it from a backup or export it again; if the learner sent it, restart the learner, which publishes it anew.";
 const corrupt = (source: string, what: string, options?: ErrorOptions): OperatorError =>
-  new OperatorError("CORRUPT", `${source} ${what}.`, remedy, options);
+  new OperatorError("CORRUPT", `${source} ${what.replace(/\.$/, "")}.`, remedy, options); // onnxruntime ends some with a full stop
 
 async function openSession(bytes: Uint8Array, source: string): Promise<InferenceSession> {
   try {
@@ -78,15 +78,15 @@ export class Policy {
     }
   }
 
-  /** Throws STORAGE where the file cannot be read, CORRUPT where it is no policy snapshot. */
-  static async check(file: string): Promise<void> {
-    const session = await openSession(await readPolicy(file), file);
+  /** Throws CORRUPT where the bytes are no policy snapshot; `source` names it in messages. */
+  static async check(bytes: Uint8Array, source: string): Promise<void> {
+    const session = await openSession(bytes, source);
     const names = [...session.inputNames, ...session.outputNames];
     await session.release();
     const parameters = names.includes(onnxNames.logits) ? [] : [onnxNames.mean, onnxNames.logStd];
     const missing = [onnxNames.observations, onnxNames.value, ...parameters].find((name) => !names.includes(name));
     if (missing !== undefined)
-      throw corrupt(file, `has no input or output named ${missing}: it is no policy of Anchorage`);
+      throw corrupt(source, `has no input or output named ${missing}: it is no policy of Anchorage`);
   }
 
   /** Copies E observations in; float64 ones become float32. */
@@ -105,20 +105,6 @@ export class Policy {
 
   async close(): Promise<void> {
     await this.#session.release();
-  }
-}
-
-/** The bytes of an ONNX file. Throws STORAGE. */
-export async function readPolicy(file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file);
-  } catch (cause) {
-    throw new OperatorError(
-      "STORAGE",
-      `The policy ${file} cannot be read: ${messageOf(cause)}.`,
-      "Check the path; a run writes policy.onnx at its first checkpoint.",
-      { cause },
-    );
   }
 }
 

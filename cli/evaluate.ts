@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { evaluatePolicy } from "../actor/evaluate.ts";
+import { readStoredPolicy } from "../coordinator/policyFile.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { RunConfig } from "../shared/runConfig.ts";
 
@@ -19,7 +20,7 @@ export async function evaluateRun(flags: EvaluateFlags): Promise<number> {
   const config = storedConfig(runDir);
   const played = await evaluatePolicy({
     config,
-    policy: read(source, runDir),
+    policy: await readStoredPolicy(runDir, warn),
     source,
     episodes,
     seed,
@@ -50,9 +51,11 @@ export async function evaluateRun(flags: EvaluateFlags): Promise<number> {
   return 0;
 }
 
+const warn = (what: string): void => void process.stderr.write(`anchorage: ${what}\n`);
+
 function storedConfig(runDir: string): RunConfig {
   const file = join(runDir, "config.json");
-  const text = read(file, runDir).toString("utf8");
+  const text = read(file, runDir);
   try {
     return RunConfig.parse(JSON.parse(text));
   } catch (cause) {
@@ -62,12 +65,12 @@ function storedConfig(runDir: string): RunConfig {
   }
 }
 
-function read(file: string, runDir: string): Buffer {
+function read(file: string, runDir: string): string {
   try {
-    return readFileSync(file);
+    return readFileSync(file, "utf8");
   } catch (cause) {
     const problem = `${file} cannot be read: ${messageOf(cause)}.`;
-    const remedy = `Is ${runDir} a run folder? A policy is there from the first checkpoint on.`;
+    const remedy = `Is ${runDir} a run folder?`;
     throw new OperatorError("STORAGE", problem, remedy, { cause });
   }
 }

@@ -1,5 +1,4 @@
 import { EventEmitter } from "node:events";
-import { join } from "node:path";
 import type { ControlAction__Output } from "../proto/gen/anchorage/v1/ControlAction.ts";
 import type { ReportReply } from "../proto/gen/anchorage/v1/ReportReply.ts";
 import type { Run } from "../proto/gen/anchorage/v1/Run.ts";
@@ -8,11 +7,11 @@ import type { UpdateReport__Output } from "../proto/gen/anchorage/v1/UpdateRepor
 import { OperatorError } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
 import { configDigest, runShape } from "../shared/runConfig.ts";
-import { writeAtomically } from "./atomicFile.ts";
 import type { CheckpointStore } from "./checkpointStore.ts";
 import type { Membership } from "./membership.ts";
 import type { CoordinatorMetrics } from "./metrics.ts";
 import { type MetricsLog, reportOf } from "./metricsLog.ts";
+import { PolicyFile } from "./policyFile.ts";
 import type { RunStateFile } from "./runState.ts";
 import type { OpenRun } from "./runStore.ts";
 import type { TensorboardLog } from "./tensorboard.ts";
@@ -43,6 +42,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
   readonly #totalSteps: number;
   readonly #rounds: number;
   readonly #identity: Pick<Run, "run_id" | "config_json" | "config_digest" | "nats">;
+  readonly #policy: PolicyFile;
   #reporting: Promise<unknown> = Promise.resolve();
   metricsPort = 0;
 
@@ -50,6 +50,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
     super();
     this.setMaxListeners(0); // one per watcher
     this.parts = parts;
+    this.#policy = new PolicyFile(parts.store.folder);
     const { config, run } = parts.store;
     const { rounds, stepsPerRound } = runShape(config);
     this.#rounds = rounds;
@@ -161,9 +162,9 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
 
   /** Throws STORAGE; the learner then reports again. The run counts as finished only once all of it is on the disk. */
   async #store(report: UpdateReport__Output, isNew: boolean): Promise<void> {
-    const { store, metricsLog, tensorboard } = this.parts;
+    const { metricsLog, tensorboard } = this.parts;
     try {
-      if (report.policy.length > 0) await writeAtomically(join(store.folder, "policy.onnx"), report.policy);
+      if (report.policy.length > 0) await this.#policy.write(report.policy);
       if (isNew) {
         const record = await metricsLog.append(report);
         // metrics.jsonl has it, and the event file is made from that again: no reason to refuse the report.
