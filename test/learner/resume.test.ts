@@ -63,6 +63,23 @@ it("by a learner that is asked to stop at once saves what there is, and the next
   expect(await system.updates(rounds)).toBe(rounds);
 });
 
+it("after the last checkpoint was stored and before its report was delivered only reports, without any actor", async () => {
+  const system = await RunningSystem.start(smallRun(2, rounds, 0));
+  const learner = system.learner();
+  await system.actor(learner);
+  expect(await learner.exit).toBe(0);
+  const weights = await system.finalWeights();
+  await system.stopCoordinator();
+  const file = join(system.runDir, "state.json");
+  const state = JSON.parse(readFileSync(file, "utf8"));
+  writeFileSync(file, JSON.stringify({ ...state, state: "RUNNING", weightsSha256: "" }));
+  await system.startCoordinatorAgain();
+  const again = system.learner();
+  expect(await again.exit).toBe(0);
+  expect(again.trainer()!.seen).toEqual([]);
+  expect(await system.finalWeights()).toBe(weights);
+});
+
 it("an address that is in use, malformed or unreachable is one clear error", async () => {
   const system = await RunningSystem.start(smallRun(2, rounds, 0));
   const taken = createServer().listen(0, "127.0.0.1");
