@@ -9,13 +9,19 @@ export interface Comparison {
   readonly peers: readonly Measured[];
 }
 
+interface Variant {
+  readonly name: string;
+  readonly flags: readonly string[];
+  readonly learnerThreads?: number;
+}
+
 export interface Protocol {
   readonly name: string;
   readonly peer: string;
   readonly script: string;
   readonly env: string;
   readonly peerSteps: number;
-  readonly variants: readonly { readonly name: string; readonly flags: readonly string[] }[];
+  readonly variants: readonly Variant[];
 }
 
 const mujoco = ["--env", "HalfCheetah-v4", "--algo", "ppo", "--set", "clip=0.3", "--total-steps", "163840"];
@@ -42,6 +48,7 @@ export const protocols: readonly Protocol[] = [
     peerSteps: 8192,
     variants: [
       { name: "policy lag 0", flags: atari },
+      { name: "policy lag 0, two learner threads", flags: atari, learnerThreads: 2 },
       { name: "policy lag 1", flags: [...atari, "--policy-lag", "1"] },
     ],
   },
@@ -58,7 +65,7 @@ export async function compareEndToEnd(
   for (let round = 0; round < rounds; round++) {
     for (const [i, variant] of protocol.variants.entries()) {
       say(`${protocol.name}, ${variant.name}: run ${round + 1} of ${rounds}`);
-      ours[i]!.push(await trainOurs(variant.flags));
+      ours[i]!.push(await trainOurs(variant.flags, variant.learnerThreads ?? 1));
     }
     say(`${protocol.name}, ${protocol.peer}: run ${round + 1} of ${rounds}`);
     peers.push(await runPeer(protocol.script, ["--env", protocol.env, "--steps", String(protocol.peerSteps)]));

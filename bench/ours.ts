@@ -22,10 +22,11 @@ export interface OursMeasured extends Measured {
  * Trains with the shipped command line, all processes real, and measures from the end of the first update to the end of
  * the last one, as the peers' scripts do: neither starting nor the first, slower update is counted.
  */
-export async function trainOurs(flags: readonly string[]): Promise<OursMeasured> {
+export async function trainOurs(flags: readonly string[], learnerThreads: number): Promise<OursMeasured> {
   const folder = mkdtempSync(join(tmpdir(), "anchorage-bench-"));
   const args = [join(projectRoot, "dist/cli/main.js"), "train", "--json", "--run-dir", join(folder, "run"), ...flags];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "ignore"] });
+  const env = { ...process.env, ANCHORAGE_LEARNER_THREADS: String(learnerThreads) };
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "ignore"], env });
   let first: Reading | null = null;
   let last: Reading | null = null;
   for await (const line of createInterface({ input: child.stdout })) {
