@@ -33,6 +33,8 @@ export interface OpenRun {
   readonly state: RunState;
   readonly created: boolean; // false: it was there
   readonly close: () => Promise<void>;
+  /** Instead of close(), where a run that was just created could not be served: the folder holds no run again. */
+  readonly discard: () => Promise<void>;
 }
 
 /** Beside a run's own files: what `train` keeps there before the coordinator has made the run. */
@@ -53,7 +55,8 @@ export async function openRun(options: OpenRunOptions): Promise<OpenRun> {
     if (!created && options.config !== null) refuseOtherConfig(folder, config, options.config);
     const state = await RunState.open(folder);
     if (!created && options.resume === true) await wakeUp(state);
-    return { folder, run, config, state, created, close: () => lock.release() };
+    const close = (): Promise<void> => lock.release();
+    return { folder, run, config, state, created, close, discard: () => removeRun(folder).finally(close) };
   } catch (error) {
     await lock.release();
     throw error;
@@ -153,6 +156,12 @@ async function createRun(folder: string, config: RunConfig): Promise<RunFile> {
   return run;
 }
 
+/** run.json goes first: what a crash in between leaves is no run. */
+async function removeRun(folder: string): Promise<void> {
+  for (const name of ["run.json", "config.json", "state.json", "metrics.jsonl"])
+    await rm(join(folder, name), { force: true });
+}
+
 /** [a-z0-9-], such as `halfcheetah-v4-ano-s1-20261121-0410-9f3a21`. */
 function newRunId(config: RunConfig): string {
   const env = basename(config.env)
@@ -186,7 +195,7 @@ function refuseOtherConfig(folder: string, stored: RunConfig, given: RunConfig):
   const problem = `${folder} holds a run with other settings: ${fields.join("; ")}.`;
   const onlyTotal = fields.length === 1 && fields[0]!.startsWith("totalSteps:");
   const remedy = onlyTotal
-    ? "The learning rate is annealed over the total, so it cannot change on resume: start a new run from these weights (--init-from)."
+    ? "The learning rate is annealed over the total, so it cannot change on resume: start a new run in another --run-dir."
     : "Resume without these settings, or start a new run in another --run-dir.";
   throw new OperatorError("MISMATCH", problem, remedy);
 }

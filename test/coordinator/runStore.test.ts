@@ -56,7 +56,7 @@ it("names every setting that differs from the run's", async () => {
   );
   const longer = { ...smallConfig, totalSteps: 512 };
   await expect(open(folder, { config: longer, resume: true })).rejects.toThrow(
-    /totalSteps: 256 against 512.*--init-from/,
+    /totalSteps: 256 against 512.*start a new run/,
   );
 });
 
