@@ -1,8 +1,17 @@
-import { messageOf, OperatorError } from "../shared/errors.ts";
+import { type ErrorCode, messageOf, OperatorError } from "../shared/errors.ts";
 import type { RoleMessage } from "./supervisor.ts";
 
 /** Errors that come back however often the process is started again. */
-const pointlessToRetry = new Set(["CONFIG", "SETUP", "MISMATCH", "NUMERIC", "ENVIRONMENT", "CORRUPT", "STORAGE"]);
+const pointlessToRetry = new Set<ErrorCode | null>([
+  "CONFIG",
+  "SETUP",
+  "MISMATCH",
+  "NUMERIC",
+  "ENVIRONMENT",
+  "CORRUPT",
+  "STORAGE",
+  "ADDRESS",
+]);
 
 /** Tells the `train` that started this process, if one did. */
 export function tellTrain(message: RoleMessage): void {
@@ -21,7 +30,8 @@ export async function exitStatusOf(command: () => Promise<number>): Promise<numb
     const text = forPeople || !(error instanceof Error) ? messageOf(error) : (error.stack ?? error.message);
     process.stderr.write(`anchorage: ${text}\n`);
     const code = forPeople ? error.code : null;
-    tellTrain({ kind: "failed", message: messageOf(error), retry: code === null || !pointlessToRetry.has(code) });
+    const forOperator = forPeople ? { code: error.code, problem: error.problem, remedy: error.remedy } : null;
+    tellTrain({ kind: "failed", message: messageOf(error), forOperator, retry: !pointlessToRetry.has(code) });
     return code === "CONFIG" ? 2 : 1;
   }
 }

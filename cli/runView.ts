@@ -97,7 +97,7 @@ export class RunView {
     if (state === "FINISHED") {
       this.done({ ...result, weightsSha256: status.weights_sha256 });
     } else if (state === "FAILED") {
-      this.#emit({ event: "failed", ...result, failure });
+      this.#emit({ event: "failed", ...result, message: failure });
       this.say(`The run failed: ${failure}`);
     } else {
       this.#emit({ event: "stopped", ...result });

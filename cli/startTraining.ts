@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { prepareRunFolder } from "../coordinator/runStore.ts";
 import { networkSpec } from "../learner/networkSpec.ts";
 import type { DeployConfig } from "../shared/deployConfig.ts";
-import { OperatorError } from "../shared/errors.ts";
+import { messageOf, OperatorError } from "../shared/errors.ts";
 import { configDigest, type RunConfig } from "../shared/runConfig.ts";
 import { finishedRun } from "./finishedRun.ts";
 import { newRunConfig, type RunConfigFlags, resumedRunConfig } from "./runConfigFlags.ts";
@@ -17,8 +17,20 @@ export interface TrainFlags extends RunConfigFlags {
   readonly json?: boolean;
 }
 
-/** Checks everything that can be checked before a process is started, then trains. */
+/**
+ * Checks everything that can be checked before a process is started, then trains. With --json an error's last line on
+ * stdout is a `failed` event; the error itself is its caller's.
+ */
 export async function startTraining(flags: TrainFlags, deploy: DeployConfig): Promise<number> {
+  try {
+    return await checkedTraining(flags, deploy);
+  } catch (error) {
+    if (flags.json) process.stdout.write(`${JSON.stringify({ event: "failed", message: messageOf(error) })}\n`);
+    throw error;
+  }
+}
+
+async function checkedTraining(flags: TrainFlags, deploy: DeployConfig): Promise<number> {
   const resume = flags.resume ?? false;
   if (resume && flags.runDir === undefined)
     throw new OperatorError("CONFIG", "--resume does not say which run.", "Give its folder with --run-dir.");

@@ -1,12 +1,19 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { OperatorError } from "../shared/errors.ts";
+import { type ErrorCode, OperatorError } from "../shared/errors.ts";
 
 /** What a role process tells `train` over its IPC channel (cli/role.ts sends it). */
 export type RoleMessage =
   | { readonly kind: "ready"; readonly address: string; readonly metricsPort: number }
-  | { readonly kind: "failed"; readonly message: string; readonly retry: boolean };
+  | {
+      readonly kind: "failed";
+      readonly message: string;
+      /** The parts of an OperatorError; null: a bug, whose stack is in the process's log. */
+      readonly forOperator: { readonly code: ErrorCode; readonly problem: string; readonly remedy: string } | null;
+      readonly retry: boolean;
+    };
+type Failure = Extract<RoleMessage, { kind: "failed" }>;
 
 const firstRestartMs = 250;
 const longestRestartMs = 8_000;
@@ -27,14 +34,17 @@ interface Events {
 export class Supervised extends EventEmitter<Events> {
   readonly name: string;
   readonly #start: () => ChildProcess;
+  readonly #whereLogged: string;
   #child: ChildProcess | null = null;
   #stopping = false;
   #crashes = 0;
   #restarts = 0;
 
-  constructor(name: string, start: () => ChildProcess) {
+  /** `whereLogged`: a sentence that says where its log is. */
+  constructor(name: string, whereLogged: string, start: () => ChildProcess) {
     super();
     this.name = name;
+    this.#whereLogged = whereLogged;
     this.#start = start;
   }
 
@@ -46,12 +56,12 @@ export class Supervised extends EventEmitter<Events> {
     const child = this.#start();
     this.#child = child;
     const startedAt = Date.now();
-    let failure: Extract<RoleMessage, { kind: "failed" }> | null = null;
+    let failure: Failure | null = null;
     child.on("message", (message: RoleMessage) => {
       if (message.kind === "ready") this.emit("ready", message);
       else failure = message;
     });
-    child.once("error", (error) => this.emit("gaveUp", this.#givingUp(`cannot be started: ${error.message}`)));
+    child.once("error", (error) => this.emit("gaveUp", this.#givingUp(`cannot be started: ${error.message}`, null)));
     child.once("exit", (code, signal) => {
       this.#child = null;
       if (this.#stopping) return;
@@ -60,7 +70,8 @@ export class Supervised extends EventEmitter<Events> {
       if (Date.now() - startedAt > healthyAfterMs) this.#crashes = 0;
       this.#crashes++;
       const reason = failure?.message ?? (signal === null ? `exit status ${code}` : signal);
-      if (failure?.retry === false || this.#crashes > crashesAllowed) this.emit("gaveUp", this.#givingUp(reason));
+      if (this.#isFinal(failure) || this.#crashes > crashesAllowed)
+        this.emit("gaveUp", this.#givingUp(reason, failure));
       else void this.#restart(reason, Math.min(longestRestartMs, firstRestartMs * 2 ** (this.#crashes - 1)));
     });
     return this;
@@ -105,9 +116,18 @@ export class Supervised extends EventEmitter<Events> {
     }
   }
 
-  #givingUp(reason: string): OperatorError {
+  /** An address that cannot be had is wrong at the first start; later it is its predecessor's, free in a moment. */
+  #isFinal(failure: Failure | null): boolean {
+    if (failure === null || failure.retry) return false;
+    return failure.forOperator?.code !== "ADDRESS" || this.#restarts === 0;
+  }
+
+  /** What the process said to people, unchanged; a crash says only where to read on. */
+  #givingUp(reason: string, failure: Failure | null): OperatorError {
     this.#stopping = true;
-    return new OperatorError("PROCESS", `The ${this.name} ended: ${reason}`, "(Its log is in the run folder's logs/.)");
+    const said = failure?.forOperator;
+    if (said) return new OperatorError(said.code, said.problem, said.remedy);
+    return new OperatorError("PROCESS", `The ${this.name} ended: ${reason}.`, this.#whereLogged);
   }
 }
 

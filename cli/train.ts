@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import type { WatchEvent__Output } from "../proto/gen/anchorage/v1/WatchEvent.ts";
 import { CoordinatorClient } from "../shared/coordinatorClient.ts";
 import type { DeployConfig } from "../shared/deployConfig.ts";
@@ -75,7 +76,9 @@ async function startAll(
   const natsPort = await freePort();
   const address = `127.0.0.1:${await freePort()}`;
   const reach = ["--coordinator", address, "--nats", `127.0.0.1:${natsPort}`];
-  const coordinator = new Supervised("coordinator", () => {
+  const logged = (file: string): string => `Its log: ${join(runDir, file)}`;
+  const roleLogged = (name: string): string => (json ? "Its log is on stderr." : logged(`logs/${name}.log`));
+  const coordinator = new Supervised("coordinator", roleLogged("coordinator"), () => {
     // One that was restarted goes on with what its predecessor left, if that came so far.
     const resume = coordinatorStarts++ > 0 ? ["--resume", "auto"] : options.resume ? ["--resume"] : [];
     const config = ["--resolved-config", JSON.stringify(options.config)];
@@ -88,12 +91,13 @@ async function startAll(
   const ready = new Promise<void>((resolve) => coordinator.once("ready", () => resolve()));
   supervise(coordinator);
   await ready; // the folder is this run's from here on
-  const nats = supervise(new Supervised("NATS server", () => startNatsServer(runDir, natsPort)));
+  const natsServer = () => startNatsServer(runDir, natsPort);
+  const nats = supervise(new Supervised("NATS server", logged("nats/nats.log"), natsServer));
   await listening(natsPort, nats.name);
-  supervise(new Supervised("learner", () => role("learner", reach)));
+  supervise(new Supervised("learner", roleLogged("learner"), () => role("learner", reach)));
   const { actors, workers } = actorPlan(options);
-  for (let i = 0; i < actors; i++)
-    supervise(new Supervised(`actor ${i + 1}`, () => role("actor", [...reach, "--workers", String(workers)])));
+  const actor = () => role("actor", [...reach, "--workers", String(workers)]);
+  for (let i = 0; i < actors; i++) supervise(new Supervised(`actor ${i + 1}`, roleLogged("actor"), actor));
   return new CoordinatorClient(address, log);
 }
 
@@ -118,11 +122,7 @@ async function follow(client: CoordinatorClient, view: RunView, signal: AbortSig
     }
   }
   if (!status?.run)
-    throw new OperatorError(
-      "NETWORK",
-      "The coordinator ended the run's stream without its status.",
-      "See its log in the run folder's logs/.",
-    );
+    throw new OperatorError("NETWORK", "The coordinator ended the run's stream without its status.", "See its log.");
   return { state: status.run.state, failure: status.run.failure, status };
 }
 

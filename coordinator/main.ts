@@ -81,7 +81,8 @@ async function assemble(
   const metrics = coordinatorMetrics(registry);
 
   const store = await openRun({ runDir: options.runDir, config, resume: options.resume, onLockLost });
-  lifecycle.onClose("run folder", store.close);
+  let serving = false; // until then nobody knows of a new run, and one that cannot be served is none
+  lifecycle.onClose("run folder", () => (serving || !store.created ? store.close() : store.discard()));
   const checkpoints = await CheckpointStore.open(join(store.folder, "checkpoints"), deploy.checkpointsKept, log, {
     onDamaged: () => metrics.checkpointsDamaged.inc(),
   });
@@ -109,6 +110,11 @@ async function assemble(
   const watchers = new Watchers(run);
   observeRun(registry, run, () => watchers.open);
 
+  const ready = (): string | null => (lifecycle.reason === null ? null : "stopping");
+  const port = deploy.coordinatorMetricsPort;
+  const metricsServer = await startMetricsServer({ host: deploy.metricsHost, port, registry, ready });
+  lifecycle.onClose("metrics server", metricsServer.close);
+  run.metricsPort = metricsServer.port;
   const handlers = coordinatorHandlers(run, new CheckpointStreams(run), watchers);
   const server = await startGrpcServer({
     what: "The coordinator",
@@ -119,11 +125,7 @@ async function assemble(
   });
   lifecycle.onClose("gRPC server", server.close);
   lifecycle.onClose("watchers", () => watchers.close());
-  const ready = (): string | null => (lifecycle.reason === null ? null : "stopping");
-  const port = deploy.coordinatorMetricsPort;
-  const metricsServer = await startMetricsServer({ host: deploy.metricsHost, port, registry, ready });
-  lifecycle.onClose("metrics server", metricsServer.close);
-  run.metricsPort = metricsServer.port;
+  serving = true;
 
   const { runId } = store.run;
   const { updates } = run.status();

@@ -56,7 +56,11 @@ export async function openRun(options: OpenRunOptions): Promise<OpenRun> {
     const state = await RunState.open(folder);
     if (!created && options.resume === true) await wakeUp(state);
     const close = (): Promise<void> => lock.release();
-    return { folder, run, config, state, created, close, discard: () => removeRun(folder).finally(close) };
+    const discard = async (): Promise<void> => {
+      await removeRun(folder);
+      await close();
+    };
+    return { folder, run, config, state, created, close, discard };
   } catch (error) {
     await lock.release();
     throw error;

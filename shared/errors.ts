@@ -7,7 +7,8 @@ export type ErrorCode =
   | "MISMATCH" // two parts disagree: run, generation, version, digest, fingerprint
   | "SETUP" // a native part is missing or unusable: npm run setup
   | "STORAGE" // a file or folder cannot be read or written
-  | "NETWORK" // a peer cannot be reached or an address is in use
+  | "NETWORK" // a peer cannot be reached
+  | "ADDRESS" // an address cannot be listened on: it is in use, or not of this machine
   | "PROCESS" // a process of the run ended and cannot be kept alive
   | "NUMERIC"; // NaN or Inf where a number is needed
 
@@ -16,10 +17,12 @@ export class OperatorError extends Error {
   override readonly name = "OperatorError";
   readonly code: ErrorCode;
   readonly problem: string;
+  readonly remedy: string;
   constructor(code: ErrorCode, problem: string, remedy: string, options?: ErrorOptions) {
     super(`[${code}] ${problem} ${remedy}`, options);
     this.code = code;
     this.problem = problem;
+    this.remedy = remedy;
   }
 }
 

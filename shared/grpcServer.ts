@@ -32,7 +32,7 @@ export interface GrpcServer {
   readonly close: () => Promise<void>;
 }
 
-/** Serves one service and the standard gRPC health service. Throws CONFIG or NETWORK if the address cannot be had. */
+/** Serves one service and the standard gRPC health service. Throws CONFIG or ADDRESS if the address cannot be had. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   const { what, listen, name, service, handlers, drainMs = 2_000 } = options;
   const { host, port } = splitAddress(listen);

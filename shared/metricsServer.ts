@@ -19,7 +19,7 @@ export interface MetricsServer {
 
 /**
  * Serves GET /metrics (Prometheus text), /healthz (200 while the event loop turns) and /readyz (200, or 503 with the
- * reason); adds Node's default process metrics to the registry. Throws NETWORK if the address cannot be had.
+ * reason); adds Node's default process metrics to the registry. Throws ADDRESS if the address cannot be had.
  */
 export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
   const { host, port, registry } = options;
@@ -52,7 +52,7 @@ async function listen(server: Server, host: string, port: number): Promise<void>
   });
 }
 
-/** NETWORK error for an address that cannot be listened on; `what` begins the sentence. */
+/** ADDRESS error for an address that cannot be listened on; `what` begins the sentence. */
 export function addressError(what: string, host: string, port: number, cause: NodeJS.ErrnoException): OperatorError {
   const why =
     cause.code === "EADDRINUSE"
@@ -61,7 +61,7 @@ export function addressError(what: string, host: string, port: number, cause: No
         ? "this machine does not have that address"
         : cause.message;
   const remedy = "Choose another address in the deploy config (port 0: any free port), or stop what uses it.";
-  return new OperatorError("NETWORK", `${what} cannot listen on ${host}:${port}: ${why}.`, remedy, { cause });
+  return new OperatorError("ADDRESS", `${what} cannot listen on ${host}:${port}: ${why}.`, remedy, { cause });
 }
 
 async function answer(

@@ -49,7 +49,7 @@ it("answers anything else with 404 or 405, and a failing collector with 500", as
 it("an address in use, or one of another machine, is one clear error", async () => {
   const { server } = await serving();
   await expect(serving(() => null, server.port)).rejects.toThrow(
-    `[NETWORK] The metrics server cannot listen on 127.0.0.1:${server.port}: another process uses it. Choose another address`,
+    `[ADDRESS] The metrics server cannot listen on 127.0.0.1:${server.port}: another process uses it. Choose another address`,
   );
   const other = startMetricsServer({ host: "192.0.2.1", port: 0, registry: new Registry(), ready: () => null });
   await expect(other).rejects.toThrow(/192\.0\.2\.1:0: this machine does not have that address/);
