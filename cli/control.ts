@@ -1,9 +1,11 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Status__Output } from "../proto/gen/anchorage/v1/Status.ts";
 import { CoordinatorClient } from "../shared/coordinatorClient.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
+import { isTransient } from "../shared/grpcErrors.ts";
+import { describeEnded, endOf, refusal, type StoredRun, storedRun } from "./endedRun.ts";
 import { whoWaits } from "./progress.ts";
 
 const Endpoint = z.object({ address: z.string(), metricsPort: z.int() });
@@ -20,43 +22,76 @@ export interface ControlFlags {
   readonly json?: boolean;
 }
 
-/** `anchorage status|pause|resume|stop`: asks the coordinator and prints the run's status. */
-export async function control(action: "STATUS" | "PAUSE" | "RESUME" | "STOP", flags: ControlFlags): Promise<number> {
-  const client = new CoordinatorClient(addressOf(flags));
-  try {
-    if (flags.runDir !== undefined && flags.coordinator === undefined) await checkRun(client, flags.runDir);
-    const status = await client.control(action, { patienceMs: 3_000 });
-    process.stdout.write(flags.json ? `${JSON.stringify(status)}\n` : describe(status));
-    return 0;
-  } finally {
-    client.close();
-  }
-}
+type Action = "STATUS" | "PAUSE" | "RESUME" | "STOP";
 
-function addressOf(flags: ControlFlags): string {
-  if (flags.coordinator !== undefined) return flags.coordinator;
-  if (flags.runDir === undefined)
+/**
+ * `anchorage status|pause|resume|stop`: asks the coordinator and prints the run's status. Where a folder's coordinator has
+ * gone, the folder tells how the run ended.
+ */
+export async function control(action: Action, flags: ControlFlags): Promise<number> {
+  const { runDir, coordinator, json = false } = flags;
+  if (coordinator !== undefined) print(await ask(coordinator, (client) => client.control(action, briefly)), json);
+  else if (runDir === undefined)
     throw new OperatorError(
       "CONFIG",
       "Which run?",
       "Give --run-dir FOLDER (on this machine) or --coordinator HOST:PORT.",
     );
+  else {
+    const stored = await storedRun(runDir);
+    const status = await askOwn(action, stored);
+    if (status !== null) print(status, json);
+    else if (action !== "STATUS") throw refusal(action, stored);
+    else process.stdout.write(describeEnded(await storedRun(runDir), json));
+  }
+  return 0;
+}
+
+const briefly = { patienceMs: 3_000 };
+
+async function ask<T>(address: string, of: (client: CoordinatorClient) => Promise<T>): Promise<T> {
+  const client = new CoordinatorClient(address);
   try {
-    return Endpoint.parse(JSON.parse(readFileSync(endpointFile(flags.runDir), "utf8"))).address;
-  } catch (cause) {
-    const problem = `${endpointFile(flags.runDir)} does not say where the run's coordinator is: ${messageOf(cause)}.`;
-    throw new OperatorError("STORAGE", problem, "Is the run going? Else give --coordinator HOST:PORT.", { cause });
+    return await of(client);
+  } finally {
+    client.close();
   }
 }
 
-/** An ended run's port may serve another run by now: that one must not be stopped in its place. */
-async function checkRun(client: CoordinatorClient, runDir: string): Promise<void> {
-  const file = join(runDir, "run.json");
-  const { run } = await client.control("STATUS", { patienceMs: 3_000 });
-  const { runId } = z.object({ runId: z.string() }).parse(JSON.parse(readFileSync(file, "utf8")));
-  if (run?.run_id === runId) return;
-  const problem = `${endpointFile(runDir)} is out of date: the coordinator there has the run ${run?.run_id}, and ${file} says ${runId}.`;
-  throw new OperatorError("MISMATCH", problem, "The run in this folder is not going; train --resume goes on with it.");
+/**
+ * null: this run's coordinator has gone. An ended run's port may serve another run by now, and that one must not be
+ * stopped in its place.
+ */
+async function askOwn(action: Action, stored: StoredRun): Promise<Status__Output | null> {
+  const address = endpointOf(stored.runDir);
+  if (address === null) return null;
+  const patience = endOf(stored) === null ? briefly : { patienceMs: 0 };
+  try {
+    return await ask(address, async (client) => {
+      const status = await client.control("STATUS", patience);
+      if (status.run?.run_id !== stored.runId) return null;
+      return action === "STATUS" ? status : client.control(action, patience);
+    });
+  } catch (error) {
+    if (isTransient(error)) return null;
+    throw error;
+  }
+}
+
+/** null: no coordinator has served this run. */
+function endpointOf(runDir: string): string | null {
+  const file = endpointFile(runDir);
+  if (!existsSync(file)) return null;
+  try {
+    return Endpoint.parse(JSON.parse(readFileSync(file, "utf8"))).address;
+  } catch (cause) {
+    const problem = `${file} does not say where the run's coordinator is: ${messageOf(cause)}.`;
+    throw new OperatorError("CORRUPT", problem, "Give --coordinator HOST:PORT, which its log names.", { cause });
+  }
+}
+
+function print(status: Status__Output, json: boolean): void {
+  process.stdout.write(json ? `${JSON.stringify(status)}\n` : describe(status));
 }
 
 function describe(status: Status__Output): string {
