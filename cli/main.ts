@@ -90,7 +90,7 @@ runs(
     flags: RunConfigFlags & DeployFlags & { actors?: number; runDir?: string; resume?: boolean; json?: boolean },
   ) => {
     const { startTraining } = await import("./startTraining.ts");
-    return startTraining(flags, deployOf(flags));
+    return startTraining(flags);
   },
 );
 
@@ -106,7 +106,7 @@ runs(
     .addOption(resolved("config")),
   async (flags: CoordinatorFlags & DeployFlags & { listen?: string }) => {
     const { coordinatorRole } = await import("./roles.ts");
-    return coordinatorRole(flags, deployOf(flags, { coordinatorListen: flags.listen, runDir: flags.runDir }));
+    return coordinatorRole(flags, deployOf(flags, { coordinatorListen: flags.listen }));
   },
 );
 

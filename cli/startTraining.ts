@@ -2,16 +2,18 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { prepareRunFolder } from "../coordinator/runStore.ts";
 import { networkSpec } from "../learner/networkSpec.ts";
-import type { DeployConfig } from "../shared/deployConfig.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { configDigest, type RunConfig } from "../shared/runConfig.ts";
+import { checkAddresses } from "./checkAddresses.ts";
+import { trainDeployConfig } from "./deployFlags.ts";
 import { finishedRun } from "./finishedRun.ts";
 import { newRunConfig, type RunConfigFlags, resumedRunConfig } from "./runConfigFlags.ts";
 import { RunView } from "./runView.ts";
-import { train } from "./train.ts";
+import { actorPlan, train } from "./train.ts";
 
 export interface TrainFlags extends RunConfigFlags {
   readonly actors?: number;
+  readonly deploy?: string;
   readonly runDir?: string;
   readonly resume?: boolean;
   readonly json?: boolean;
@@ -21,16 +23,17 @@ export interface TrainFlags extends RunConfigFlags {
  * Checks everything that can be checked before a process is started, then trains. With --json an error's last line on
  * stdout is a `failed` event; the error itself is its caller's.
  */
-export async function startTraining(flags: TrainFlags, deploy: DeployConfig): Promise<number> {
+export async function startTraining(flags: TrainFlags): Promise<number> {
   try {
-    return await checkedTraining(flags, deploy);
+    return await checkedTraining(flags);
   } catch (error) {
     if (flags.json) process.stdout.write(`${JSON.stringify({ event: "failed", message: messageOf(error) })}\n`);
     throw error;
   }
 }
 
-async function checkedTraining(flags: TrainFlags, deploy: DeployConfig): Promise<number> {
+async function checkedTraining(flags: TrainFlags): Promise<number> {
+  const deploy = trainDeployConfig(flags.deploy === undefined ? {} : { deploy: flags.deploy });
   const resume = flags.resume ?? false;
   if (resume && flags.runDir === undefined)
     throw new OperatorError("CONFIG", "--resume does not say which run.", "Give its folder with --run-dir.");
@@ -44,8 +47,10 @@ async function checkedTraining(flags: TrainFlags, deploy: DeployConfig): Promise
       return 0;
     }
   }
+  const options = { ...run, deploy, actors: flags.actors ?? null };
+  await checkAddresses(deploy, actorPlan(options).actors);
   await prepareRunFolder(run); // before `train` itself writes logs there
-  return train({ ...run, deploy, actors: flags.actors ?? null });
+  return train(options);
 }
 
 /** Makes the environment once, so that a wrong id, option or network is one message here and not one per actor. */

@@ -106,7 +106,7 @@ A network without \`kind\` is of the preset's kind. \`envBatchSize\` must divide
 
 Given by \`--deploy FILE\` (YAML or JSON), environment variables over it, flags over those. May differ between the processes
 of a run and change on resume; what is part of the fingerprint decides numbers all the same, and changing it needs
-\`otherFingerprint=accept\`.
+\`otherFingerprint=accept\`. \`train\` takes no \`coordinatorListen\`, \`coordinator\` and \`nats\`: it starts its own on free ports.
 
 ${deployTable(deploy)}
 

@@ -3,25 +3,36 @@ import { z } from "zod";
 const seconds = z.number().positive();
 const port = z.int().min(0).max(65535);
 
+/** host:port or [IPv6]:port, with a port from `lowest` on. */
+const address = (lowest: 0 | 1) =>
+  z.string().refine(
+    (text) => {
+      const parts = /^(?:[^\s:/[\]]+|\[[\da-f:.]+\]):(\d{1,5})$/i.exec(text);
+      return parts !== null && Number(parts[1]) >= lowest && Number(parts[1]) <= 65535;
+    },
+    lowest === 0
+      ? "must be host:port, for example 127.0.0.1:7400"
+      : "must be host:port with a port from 1 to 65535, for example 127.0.0.1:7400",
+  );
+const reachable = address(1);
+const listening = address(0);
+
 /** Where and how things run: changes no number of a run. Flags and ANCHORAGE_* variables override a file. */
 export const DeployConfig = z.strictObject({
-  coordinator: z.string().default("127.0.0.1:7400").describe("host:port of the coordinator's gRPC"),
-  coordinatorListen: z
-    .string()
+  coordinator: reachable.default("127.0.0.1:7400").describe("host:port of the coordinator's gRPC"),
+  coordinatorListen: listening
     .default("127.0.0.1:7400")
     .describe("host:port where the coordinator listens; port 0: any"),
-  learnerListen: z.string().default("127.0.0.1:0").describe("host:port where the learner listens for actors"),
-  learnerAdvertise: z
-    .string()
+  learnerListen: listening.default("127.0.0.1:0").describe("host:port where the learner listens for actors"),
+  learnerAdvertise: reachable
     .nullable()
     .default(null)
     .describe("host:port under which actors reach the learner; null: as it listens"),
-  nats: z.string().default("127.0.0.1:4222").describe("host:port of the NATS server"),
+  nats: reachable.default("127.0.0.1:4222").describe("host:port of the NATS server"),
   metricsHost: z.string().default("127.0.0.1").describe("where /metrics and /healthz listen"),
   coordinatorMetricsPort: port.default(0).describe("0: any free port"),
   learnerMetricsPort: port.default(0).describe("0: any free port"),
   actorMetricsPort: port.default(0).describe("0: any free port"),
-  runDir: z.string().nullable().default(null).describe("the run's folder, on the coordinator's disk"),
   actorWorkers: z.int().positive().nullable().default(null).describe("rollout workers per actor; null: one per core"),
   learnerThreads: z.int().positive().default(1).describe("TensorFlow's intra-op threads; part of the fingerprint"),
   onednn: z

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { OperatorError } from "./errors.ts";
 import { RunConfig, type RunConfigInput, runShape } from "./runConfig.ts";
-import { didYouMean } from "./suggest.ts";
+import { schemaProblems } from "./schemaProblems.ts";
 
 type Preset = Omit<RunConfigInput, "env">;
 
@@ -78,19 +78,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function configError(error: z.ZodError): OperatorError {
-  const lines = error.issues.map((issue) => {
-    const field = issue.path.join(".");
-    if (issue.code === "unrecognized_keys") {
-      const known = field === "" ? Object.keys(RunConfig.shape) : [];
-      return issue.keys
-        .map((key) => `${[...issue.path, key].join(".")} is no setting. ${didYouMean(key, known)}`.trim())
-        .join("; ");
-    }
-    const got = issue.input === undefined ? "" : ` (got ${JSON.stringify(issue.input)})`;
-    return `${field || "the run config"}: ${issue.message}${got}`;
-  });
+  const problems = schemaProblems(error, Object.keys(RunConfig.shape), "the run config");
   const remedy = "Mend the setting; docs/configuration.md lists every field with its type, range and default.";
-  return new OperatorError("CONFIG", `The run config is wrong: ${lines.join("; ")}.`, remedy, { cause: error });
+  return new OperatorError("CONFIG", `The run config is wrong: ${problems}.`, remedy, { cause: error });
 }
 
 function checkDivisions(config: RunConfig): void {

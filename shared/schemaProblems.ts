@@ -1,0 +1,21 @@
+import type { z } from "zod";
+import { didYouMean } from "./suggest.ts";
+
+/**
+ * What is wrong with settings, one phrase per field, with its value; `known`: the names at the top level, `whole`: what
+ * to call the settings where it is no single field. Parse with `reportInput`, else the values are not there.
+ */
+export function schemaProblems(error: z.ZodError, known: readonly string[], whole: string): string {
+  const phrases = error.issues.map((issue) => {
+    const field = issue.path.join(".");
+    if (issue.code === "unrecognized_keys") {
+      const near = field === "" ? known : [];
+      return issue.keys
+        .map((key) => `${[...issue.path, key].join(".")} is no setting. ${didYouMean(key, near)}`.trim())
+        .join("; ");
+    }
+    const got = issue.input === undefined ? "" : ` (got ${JSON.stringify(issue.input)})`;
+    return `${field || whole}: ${issue.message}${got}`;
+  });
+  return phrases.join("; ");
+}
