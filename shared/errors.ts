@@ -28,7 +28,11 @@ export class OperatorError extends Error {
 
 export function shapeError(field: string, want: number, got: ArrayLike<unknown>): OperatorError {
   const problem = `${field} has ${got.length} elements, expected ${want}.`;
-  return new OperatorError("SHAPE", problem, "Run the same commit and run file in every process.");
+  return new OperatorError(
+    "SHAPE",
+    problem,
+    "Give it that length; between processes of a run: start all of them from the same build.",
+  );
 }
 
 /** The one funnel from `unknown` (what a catch gives) to a message. */

@@ -16,7 +16,7 @@ export const RunConfig = z.strictObject({
     .min(1)
     .describe("environment id (`anchorage envs` lists them) or path of a TypeScript/JavaScript module"),
   envOptions: z
-    .record(z.string(), z.union([z.number(), z.boolean(), z.string()]))
+    .record(z.string(), z.union([z.number(), z.boolean(), z.string()], "expected a number, a boolean or a string"))
     .default({})
     .describe("options of that environment, see docs/environments.md"),
   algo: z.enum(["ano", "ppo"]).default("ano").describe("policy objective"),
@@ -27,7 +27,7 @@ export const RunConfig = z.strictObject({
   envBatchSize: count.default(32).describe("E, environments stepped together by one worker; divides envs"),
   rolloutSteps: count.default(32).describe("T, agent steps per environment in a round"),
   policyLag: z
-    .union([z.literal(0), z.literal(1), z.literal("async")])
+    .union([z.literal(0), z.literal(1), z.literal("async")], "expected 0, 1 or async")
     .default(0)
     .describe("updates between the policy that acts and the one that learns; async: whatever arrives"),
   maxPolicyLag: count.default(4).describe("with policyLag async: rollouts older than this many updates are refused"),
