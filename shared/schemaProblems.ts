@@ -11,7 +11,10 @@ export function schemaProblems(error: z.ZodError, known: readonly string[], whol
     if (issue.code === "unrecognized_keys") {
       const near = field === "" ? known : [];
       return issue.keys
-        .map((key) => `${[...issue.path, key].join(".")} is no setting. ${didYouMean(key, near)}`.trim())
+        .map((key) => {
+          const hint = didYouMean(key, near).trim();
+          return `${[...issue.path, key].join(".")} is no setting${hint && ` (${hint})`}`;
+        })
         .join("; ");
     }
     const got = issue.input === undefined ? "" : ` (got ${JSON.stringify(issue.input)})`;
