@@ -4,14 +4,14 @@ import type { Run__Output as Run } from "../proto/gen/anchorage/v1/Run.ts";
 import { buildId } from "../shared/build.ts";
 import { CoordinatorClient } from "../shared/coordinatorClient.ts";
 import type { DeployConfig } from "../shared/deployConfig.ts";
-import { OperatorError } from "../shared/errors.ts";
 import { type Fingerprint, fingerprint } from "../shared/fingerprint.ts";
 import { type Lifecycle, processLifecycle } from "../shared/lifecycle.ts";
 import { type Logger, logger } from "../shared/log.ts";
 import { startMetricsServer } from "../shared/metricsServer.ts";
 import { policySlots } from "../shared/policySnapshot.ts";
-import { canonicalJson, configDigest, RunConfig, runShape } from "../shared/runConfig.ts";
+import { canonicalJson, type RunConfig, runShape } from "../shared/runConfig.ts";
 import { RunMember } from "../shared/runMember.ts";
+import { servedRun } from "../shared/servedRun.ts";
 import { Collector } from "./collector.ts";
 import { LeaseRunner } from "./leaseRunner.ts";
 import { type ActorMetrics, actorMetrics } from "./metrics.ts";
@@ -50,8 +50,7 @@ export async function runActor(deploy: DeployConfig, given?: Lifecycle): Promise
     log.info(`metrics: http://${metricsServer.host}:${metricsServer.port}/metrics`);
     const client = new CoordinatorClient(deploy.coordinator, log);
     lifecycle.onClose("coordinator client", () => client.close());
-    const run = await client.getRun({ signal: lifecycle.stopping, patienceMs: Number.POSITIVE_INFINITY });
-    const config = readConfig(run);
+    const { run, config } = await servedRun(client, lifecycle.stopping);
     const actor = { deploy, run, config, client, metrics, metricsPort: metricsServer.port, log, lifecycle };
     return await work(actor, (collector, runner) => {
       state.notReady = () => collector.notReady;
@@ -159,17 +158,6 @@ function workerCount(deploy: DeployConfig, config: RunConfig, log: Logger): numb
   if (wanted <= envBatches) return wanted;
   log.info(`${envBatches} rollout workers instead of ${wanted}: a round has ${envBatches} EnvBatches`);
   return envBatches;
-}
-
-function readConfig(run: Run): RunConfig {
-  const parsed = RunConfig.safeParse(JSON.parse(run.config_json));
-  const digest = parsed.success ? configDigest(parsed.data) : "";
-  if (parsed.success && digest === run.config_digest) return parsed.data;
-  const why = parsed.success
-    ? `this build gives it digest ${digest}, the coordinator ${run.config_digest}`
-    : parsed.error.message;
-  const problem = `The config of run ${run.run_id} is not readable here: ${why}.`;
-  throw new OperatorError("MISMATCH", problem, "Run the same build in every process.");
 }
 
 function isAbort(error: unknown, { stopping }: Lifecycle): boolean {

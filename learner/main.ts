@@ -8,8 +8,9 @@ import type { Fingerprint } from "../shared/fingerprint.ts";
 import { type Lifecycle, processLifecycle } from "../shared/lifecycle.ts";
 import { type Logger, logger } from "../shared/log.ts";
 import { startMetricsServer } from "../shared/metricsServer.ts";
-import { configDigest, RunConfig } from "../shared/runConfig.ts";
+import type { RunConfig } from "../shared/runConfig.ts";
 import { RunMember } from "../shared/runMember.ts";
+import { servedRun } from "../shared/servedRun.ts";
 import { learnerFingerprint } from "./learnerFingerprint.ts";
 import { type LearnerMetrics, learnerMetrics } from "./metrics.ts";
 import { restore } from "./restore.ts";
@@ -52,7 +53,10 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
     lifecycle.onClose("coordinator client", () => client.close());
     log.info(`actors: ${address}, metrics: http://${metricsServer.host}:${metricsServer.port}/metrics`);
 
-    const { config, nats } = await runOf(client, lifecycle.stopping);
+    const {
+      config,
+      run: { nats },
+    } = await servedRun(client, lifecycle.stopping);
     const fingerprint = (options.fingerprint ?? ((of) => learnerFingerprint(deploy, of)))(config);
     const member = await RunMember.join(
       client,
@@ -105,21 +109,6 @@ interface MemberContext {
   readonly lifecycle: Lifecycle;
   readonly status: LearnerStatus;
   readonly onOpen: () => void;
-}
-
-async function runOf(client: CoordinatorClient, signal: AbortSignal): Promise<{ config: RunConfig; nats: string }> {
-  const run = await client.getRun({ signal, patienceMs: Number.POSITIVE_INFINITY });
-  const parsed = RunConfig.safeParse(JSON.parse(run.config_json));
-  const digest = parsed.success ? configDigest(parsed.data) : "";
-  if (parsed.success && digest === run.config_digest) return { config: parsed.data, nats: run.nats };
-  const why = parsed.success
-    ? `this build gives it digest ${digest}, the coordinator ${run.config_digest}`
-    : parsed.error.message;
-  throw new OperatorError(
-    "MISMATCH",
-    `The config of run ${run.run_id} is not readable here: ${why}.`,
-    "Run the same build in every process.",
-  );
 }
 
 /** From the registration to the end of the run, whichever end that is. */
