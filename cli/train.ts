@@ -17,7 +17,8 @@ export interface TrainOptions extends ViewedRun {
   readonly actors: number | null; // null: chosen from the cores
 }
 
-const stopGraceMs = 60_000; // a Humanoid update and a checkpoint fit in well
+/** For members that outlast their run, e.g. those that were only starting when it was stopped; its state is stored by then. */
+const memberGraceMs = 5_000;
 
 /**
  * A whole run on this machine: NATS, coordinator, learner and actors, each a process of its own, kept alive until the
@@ -48,14 +49,14 @@ export async function train(options: TrainOptions): Promise<number> {
   });
   try {
     const client = await Promise.race([startAll(options, supervise, log), failure]);
-    lifecycle.stopping.addEventListener("abort", () => {
+    void lifecycle.stopped().then(() => {
       view.say("Stopping: the actors drain, the learner writes a checkpoint. Ctrl-C again to stop at once.");
       client.control("STOP").catch(fail);
     });
     if (options.resume) view.resumeAfter((await client.control("STATUS")).updates);
     const outcome = await Promise.race([follow(client, view, watching.signal), failure]);
     for (const process of processes) process.letGo();
-    await Promise.all(processes.slice(2).map((process) => process.finished(stopGraceMs)));
+    await Promise.all(processes.slice(2).map((process) => process.finished(memberGraceMs)));
     client.close();
     view.close(outcome);
     return outcome.state === "FINISHED" ? 0 : outcome.state === "FAILED" ? 1 : 130;
