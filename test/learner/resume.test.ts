@@ -87,11 +87,11 @@ it("an address that is in use, malformed or unreachable is one clear error", asy
   const { port } = taken.address() as { port: number };
   const learnerAt = (deploy: object) => system.learner({ deploy }).exit;
   await expect(learnerAt({ learnerListen: `127.0.0.1:${port}` })).rejects.toThrow(
-    /\[NETWORK\].*another process uses it/,
+    /\[ADDRESS\].*another process uses it/,
   );
   await expect(learnerAt({ learnerListen: "127.0.0.1" })).rejects.toThrow(/\[CONFIG\] "127.0.0.1" is no host:port/);
   await expect(learnerAt({ learnerListen: "0.0.0.0:0" })).rejects.toThrow(/\[CONFIG\].*Set learnerAdvertise/);
-  await expect(learnerAt({ learnerMetricsPort: port })).rejects.toThrow(/\[NETWORK\].*another process uses it/);
+  await expect(learnerAt({ learnerMetricsPort: port })).rejects.toThrow(/\[ADDRESS\].*another process uses it/);
   taken.close();
 });
 
