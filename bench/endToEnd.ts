@@ -25,7 +25,7 @@ export interface Protocol {
 }
 
 const mujoco = ["--env", "HalfCheetah-v4", "--algo", "ppo", "--set", "clip=0.3", "--total-steps", "163840"];
-const atari = ["--env", "Pong-v5", "--algo", "ppo", "--total-steps", "20480"];
+const atari = ["--env", "Pong-v5", "--algo", "ppo", "--total-steps", "14336"];
 
 /** The protocols of ALGORITHMS on one environment each; both sides run the same PPO settings. */
 export const protocols: readonly Protocol[] = [
