@@ -1,5 +1,4 @@
-import type { ChildProcess } from "node:child_process";
-import { availableParallelism, constants, setPriority } from "node:os";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { WatchEvent__Output } from "../proto/gen/anchorage/v1/WatchEvent.ts";
 import { CoordinatorClient } from "../shared/coordinatorClient.ts";
@@ -98,18 +97,9 @@ async function startAll(
   await listening(natsPort, nats.name);
   supervise(new Supervised("learner", roleLogged("learner"), () => role("learner", reach)));
   const { actors, workers } = actorPlan(options);
-  const actor = () => yielding(role("actor", [...reach, "--workers", String(workers)]));
+  const actor = () => role("actor", [...reach, "--workers", String(workers)]);
   for (let i = 0; i < actors; i++) supervise(new Supervised(`actor ${i + 1}`, roleLogged("actor"), actor));
   return new CoordinatorClient(address, log);
-}
-
-/**
- * Actors take what the learner leaves: with policy lag 1 both work at once, and on few cores rollouts that are not
- * needed yet would slow the update that everybody waits for. Threads inherit it: it is set before there are any.
- */
-function yielding(actor: ChildProcess): ChildProcess {
-  if (actor.pid !== undefined) setPriority(actor.pid, constants.priority.PRIORITY_BELOW_NORMAL);
-  return actor;
 }
 
 /** Actor processes and rollout workers in each: one worker per core, no more than a round has EnvBatches. */
