@@ -1,16 +1,21 @@
 import { defineConfig } from "vitest/config";
 
-/** `npm run test:long` sets it: minutes-long training runs, apart from the suite that every change passes. */
-const long = process.env.ANCHORAGE_LONG_TESTS === "1";
+/**
+ * `npm run test:long` and `npm run test:chaos` set it: minutes-long training runs and faults, apart from the suite that
+ * every change passes.
+ */
+const apart = process.env.ANCHORAGE_TESTS;
+if (apart !== undefined && apart !== "long" && apart !== "chaos")
+  throw new Error(`ANCHORAGE_TESTS=${apart} names no tests: set long or chaos`);
 
 export default defineConfig({
   test: {
-    include: [long ? "test/long/**/*.test.ts" : "test/**/*.test.ts"],
-    exclude: long ? [] : ["test/long/**"],
+    include: [apart === undefined ? "test/**/*.test.ts" : `test/${apart}/**/*.test.ts`],
+    exclude: apart === undefined ? ["test/long/**", "test/chaos/**"] : [],
     // native addons and TensorFlow hold process-wide state: one process per test file
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: long ? 3_600_000 : 60_000,
+    testTimeout: { long: 3_600_000, chaos: 300_000, short: 60_000 }[apart ?? "short"],
     hookTimeout: 60_000,
     // TensorFlow announces its CPU features on stderr
     env: { TF_CPP_MIN_LOG_LEVEL: "2" },

@@ -1,6 +1,6 @@
 /**
  * npm test [-- VITEST ARGUMENTS]: sets up, compiles, checks, runs the tests. With arguments (a path, -t NAME) the check
- * is left out. npm run test:long runs test/long/ instead. The last line counts the tests.
+ * is left out. npm run test:long and test:chaos run test/long/ and test/chaos/ instead. The last line counts the tests.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -12,8 +12,8 @@ import { projectRoot } from "./setup/places.mjs";
 import { fail } from "./setup/setupError.mjs";
 import { setUp } from "./setup.mjs";
 
-const long = process.argv[2] === "--long";
-const args = process.argv.slice(long ? 3 : 2);
+const apart = { "--long": "long", "--chaos": "chaos" }[process.argv[2]];
+const args = process.argv.slice(apart === undefined ? 2 : 3);
 
 /** Runs vitest with its usual report and gives its exit status and its counts; no counts if it ended before it had any. */
 async function runVitest() {
@@ -21,7 +21,7 @@ async function runVitest() {
   const file = join(folder, "results.json");
   const program = join(projectRoot, "node_modules", "vitest", "vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-  const env = { ...process.env, ...(long && { ANCHORAGE_LONG_TESTS: "1" }) };
+  const env = { ...process.env, ...(apart && { ANCHORAGE_TESTS: apart }) };
   const child = spawn(process.execPath, [program, "run", ...reporters, ...args], {
     cwd: projectRoot,
     stdio: "inherit",
@@ -41,7 +41,7 @@ async function runVitest() {
 try {
   await setUp();
   await build();
-  const checked = args.length > 0 || long ? true : await check();
+  const checked = args.length > 0 || apart ? true : await check();
   const { status, counts } = await runVitest();
   const passed = counts?.numPassedTests ?? 0;
   const failed = counts?.numFailedTests ?? 0;

@@ -1,0 +1,302 @@
+import { randomUUID } from "node:crypto";
+import { EventEmitter } from "node:events";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { freePort } from "../../cli/natsServer.ts";
+import type { Status__Output } from "../../proto/gen/anchorage/v1/Status.ts";
+import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
+import { recordFault } from "./chaosReport.ts";
+import { checkedOutcome } from "./fleetChecks.ts";
+import {
+  type Addresses,
+  type FleetOptions,
+  fleetAddresses,
+  fleetVariable,
+  launchOf,
+  type ProcessName,
+  prepareFolder,
+} from "./fleetLaunch.ts";
+import { FleetProcess, type ProcessEnd, processesWith, type Resources } from "./fleetProcess.ts";
+import { type RunOutcome, type UpdateRecord, updateRecords } from "./runRecord.ts";
+
+/**
+ * A run as real, separate processes from dist/ (npm run build first): a NATS server, a coordinator, a learner and actors,
+ * each with its pid, each restartable on the same address and folder. How tests use it:
+ *
+ *   const fleet = await Fleet.start({ folder, config, actors: 2 });   // all processes up; `deploy`, `wrap`, `addresses`, `env`
+ *   await fleet.update(5);                                            // update 5 is in metrics.jsonl
+ *   await fleet.kill("learner");                                      // SIGKILL; or "SIGSTOP", "SIGCONT", "SIGTERM"
+ *   await fleet.restart("learner");                                   // same command, same addresses
+ *   await fleet.recovered("learner SIGKILL");                         // the next update; its delay goes into the fault table
+ *   const outcome = await fleet.finished();                           // waits for the end and checks all promises
+ *   await fleet.dispose();                                            // in afterEach, whatever happened
+ *
+ * A process that ends unasked is an error of fleet.finished(), with the tail of its log, unless it was restarted by
+ * keepAlive(). Faults between processes: give `addresses` (a proxy's), or `wrap` (network namespaces, faketime, prlimit).
+ * The whole of a run under `anchorage train` is in trainFleet.ts; seeds and the fault table in chaosReport.ts.
+ */
+export class Fleet {
+  readonly options: FleetOptions;
+  readonly addresses: Addresses;
+  /** Value of ANCHORAGE_CHAOS_FLEET in every process of this fleet. */
+  readonly mark = randomUUID();
+  readonly #processes = new Map<ProcessName, FleetProcess>();
+  readonly #metricsPorts = new Map<ProcessName, number>();
+  readonly #ended: { name: ProcessName; end: ProcessEnd }[] = [];
+  readonly #changed = new EventEmitter<{ ended: [ProcessName] }>();
+  readonly #client: CoordinatorClient;
+  #actorsMade = 0;
+  #disposed = false;
+
+  private constructor(options: FleetOptions, addresses: Addresses) {
+    this.options = options;
+    this.addresses = addresses;
+    this.#client = new CoordinatorClient(addresses.control);
+    process.on("exit", this.#killAll);
+  }
+
+  /** Prepares folder and addresses; nothing runs yet. */
+  static async prepare(options: FleetOptions): Promise<Fleet> {
+    const addresses = await fleetAddresses(options.addresses);
+    prepareFolder(options, addresses.metricsHost);
+    return new Fleet(options, addresses);
+  }
+
+  /** NATS, coordinator, learner and `actors` actors; resolves when all programs run, not when they are connected. */
+  static async start(options: FleetOptions): Promise<Fleet> {
+    const fleet = await Fleet.prepare(options);
+    try {
+      await fleet.launch("nats");
+      await fleet.launch("coordinator");
+      await fleet.launch("learner");
+      for (let i = 0; i < (options.actors ?? 2); i++) await fleet.addActor();
+      return fleet;
+    } catch (error) {
+      await fleet.dispose();
+      throw error;
+    }
+  }
+
+  get runDir(): string {
+    return join(this.options.folder, "run");
+  }
+
+  /** Names of the processes that live, in the order of their making. */
+  get names(): ProcessName[] {
+    return [...this.#processes].filter(([, { end }]) => end === null).map(([name]) => name);
+  }
+
+  get actors(): ProcessName[] {
+    return this.names.filter((name) => name.startsWith("actor"));
+  }
+
+  /** The newest process of that name; it may have ended. */
+  process(name: ProcessName): FleetProcess {
+    const found = this.#processes.get(name);
+    if (found === undefined) throw new Error(`there is no ${name} in this fleet`);
+    return found;
+  }
+
+  /** Starts a process that does not run. NATS and the coordinator: resolves once they listen. */
+  async launch(name: ProcessName): Promise<FleetProcess> {
+    if (this.#processes.get(name)?.end === null) throw new Error(`${name} runs already`);
+    const port = this.#metricsPorts.get(name) ?? (await freePort());
+    this.#metricsPorts.set(name, port);
+    const started = await FleetProcess.start(launchOf(name, this.options, this.addresses, port, this.mark));
+    this.#processes.set(name, started);
+    void started.ended.then((end) => {
+      if (!end.asked) this.#ended.push({ name, end });
+      this.#changed.emit("ended", name);
+    });
+    if (name === "coordinator") await this.#coordinatorAnswers(started);
+    if (name === "nats" && this.options.wrap?.(name) === undefined) await listening(this.addresses.natsListen, started);
+    return started;
+  }
+
+  /** Kills it first if it still runs. */
+  async restart(name: ProcessName): Promise<FleetProcess> {
+    await this.process(name).kill("SIGKILL");
+    return await this.launch(name);
+  }
+
+  async addActor(): Promise<ProcessName> {
+    const name: ProcessName = `actor-${++this.#actorsMade}`;
+    await this.launch(name);
+    return name;
+  }
+
+  /** Asks it to drain, as a scale-down does; resolves when it has ended, which must be in good order. */
+  async removeActor(name: ProcessName): Promise<void> {
+    const end = await this.process(name).kill("SIGTERM");
+    if (end?.code !== 0) throw new Error(`${name} drained with ${JSON.stringify(end)}: ${this.logTail(name)}`);
+  }
+
+  /** Sends a signal; where that ends the process, resolves when it has ended. */
+  async kill(name: ProcessName, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    await this.process(name).kill(signal);
+  }
+
+  /** From now on this process is started again whenever it ends by itself, as a supervisor would. */
+  keepAlive(name: ProcessName): void {
+    this.#changed.on("ended", (ended) => {
+      if (ended !== name || this.#disposed || this.process(name).end?.code === 0) return;
+      this.#ended.splice(0, this.#ended.length, ...this.#ended.filter((other) => other.name !== name));
+      this.launch(name).catch((error: unknown) => console.error(`${name} could not be restarted:`, error));
+    });
+  }
+
+  /** NATS's storage is lost; only while it is down. */
+  loseNatsStorage(): void {
+    rmSync(join(this.options.folder, "nats"), { recursive: true, force: true });
+  }
+
+  /** Updates that the coordinator has recorded so far, each once. */
+  records(): UpdateRecord[] {
+    return updateRecords(this.runDir);
+  }
+
+  /** Resolves with the record of the first update that is `wanted`; throws when a process ends unasked or time is up. */
+  async record(wanted: (record: UpdateRecord) => boolean, timeoutMs = 60_000): Promise<UpdateRecord> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const found = this.records().find(wanted);
+      if (found !== undefined) return found;
+      this.#checkAlive();
+      if (performance.now() > deadline)
+        throw new Error(`no such update in ${timeoutMs / 1000} s; the newest is ${this.#newest()}. ${this.logTails()}`);
+      await delay(20);
+    }
+  }
+
+  /** Resolves when update `update` is recorded. */
+  update(update: number, timeoutMs?: number): Promise<UpdateRecord> {
+    return this.record((record) => record.update >= update, timeoutMs);
+  }
+
+  /**
+   * Call it at the moment when a fault has ended (the process was killed or started again, the link mended): resolves when
+   * the next update is recorded, with the seconds since then, and puts the fault into the table. null: the run was over.
+   */
+  async recovered(kind: string, timeoutMs = 60_000): Promise<number | null> {
+    const since = Date.now();
+    const update = this.#newest();
+    const over = this.#isOver();
+    const next = over ? null : await this.record(({ time }) => Date.parse(time) > since, timeoutMs);
+    const recoverySeconds = next === null ? null : (Date.parse(next.time) - since) / 1000;
+    recordFault({ kind, test: this.options.label ?? "", update, recoverySeconds });
+    return recoverySeconds;
+  }
+
+  /** The coordinator's view, with the learner's and actors' own words parsed; waits for the coordinator up to 30 s. */
+  async status(): Promise<Status__Output & { learner: Record<string, unknown> | null }> {
+    const status = await this.#client.control("STATUS");
+    const learner = status.members.find(({ role }) => role === "LEARNER");
+    return { ...status, learner: learner?.status_json ? JSON.parse(learner.status_json) : null };
+  }
+
+  /** Pause, resume or stop the run. */
+  async control(action: "PAUSE" | "RESUME" | "STOP"): Promise<void> {
+    await this.#client.control(action);
+  }
+
+  /** A process's Prometheus metrics by `name` or `name{labels}`, as it prints them. */
+  async metrics(name: ProcessName): Promise<Record<string, number>> {
+    const port = this.#metricsPorts.get(name);
+    const response = await fetch(`http://${this.addresses.metricsHost}:${port}/metrics`);
+    const lines = (await response.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    return Object.fromEntries(
+      lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]),
+    );
+  }
+
+  /** Memory and descriptors of every living process. */
+  resources(): Record<string, Resources> {
+    return Object.fromEntries(this.names.map((name) => [name, this.process(name).resources()]));
+  }
+
+  /**
+   * Waits until the run is finished and every process has ended by itself (NATS is then stopped), checks what must hold
+   * of every run, see fleetChecks.ts, and gives what it came to.
+   */
+  async finished(timeoutMs = 120_000): Promise<RunOutcome> {
+    const deadline = performance.now() + timeoutMs;
+    const working = (): ProcessName[] => this.names.filter((name) => name !== "nats");
+    while (working().length > 0) {
+      this.#checkAlive();
+      const left = deadline - performance.now();
+      if (left < 0)
+        throw new Error(
+          `${working().join(", ")} did not end in ${timeoutMs / 1000} s; the newest update is ${this.#newest()}. ${this.logTails()}`,
+        );
+      await Promise.race([this.process(working()[0]!).ended, delay(Math.min(left + 1, 500))]);
+    }
+    await this.process("nats").kill("SIGTERM");
+    this.#checkAlive();
+    return checkedOutcome(this.runDir, this.options.config, this.mark);
+  }
+
+  /** Ends everything that was started, at once. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    process.off("exit", this.#killAll);
+    this.#client.close();
+    await Promise.all([...this.#processes.values()].map((one) => one.kill("SIGKILL")));
+    this.#killAll();
+  }
+
+  /** The end of a process's log: what it said last. */
+  logTail(name: ProcessName, characters = 1_500): string {
+    const file = join(this.options.folder, "logs", `${name}.log`);
+    return existsSync(file) ? readFileSync(file, "utf8").slice(-characters) : "";
+  }
+
+  logTails(): string {
+    return [...this.#processes.keys()].map((name) => `\n--- ${name}:\n${this.logTail(name)}`).join("");
+  }
+
+  #newest(): number {
+    return this.records().at(-1)?.update ?? 0;
+  }
+
+  #isOver(): boolean {
+    const file = join(this.runDir, "state.json");
+    return existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { state: string }).state === "FINISHED";
+  }
+
+  #checkAlive(): void {
+    const bad = this.#ended.filter(({ end }) => end.code !== 0);
+    if (bad.length === 0) return;
+    const said = bad.map(
+      ({ name, end }) => `${name} ended by itself (${end.signal ?? end.code}): ${this.logTail(name)}`,
+    );
+    throw new Error(said.join("\n"));
+  }
+
+  async #coordinatorAnswers(started: FleetProcess): Promise<void> {
+    const died = started.ended.then(() => {
+      throw new Error(`the coordinator ended at its start: ${this.logTail("coordinator")}`);
+    });
+    died.catch(() => undefined); // raced below; later its end is fleet.finished()'s business
+    await Promise.race([this.#client.getRun({ patienceMs: 30_000 }), died]);
+  }
+
+  readonly #killAll = (): void => {
+    for (const { pid } of processesWith(fleetVariable, this.mark)) process.kill(pid, "SIGKILL");
+  };
+}
+
+async function listening(address: string, started: FleetProcess): Promise<void> {
+  const at = address.lastIndexOf(":");
+  while (started.end === null) {
+    const accepted = await new Promise<boolean>((resolve) => {
+      const socket = connect(Number(address.slice(at + 1)), address.slice(0, at));
+      socket.once("connect", () => socket.end(() => resolve(true)));
+      socket.once("error", () => resolve(false)); // not listening yet: that is the answer
+    });
+    if (accepted) return;
+    await delay(20);
+  }
+  throw new Error(`${started.launch.name} ended at its start: ${JSON.stringify(started.end)}`);
+}
