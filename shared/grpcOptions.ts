@@ -1,4 +1,5 @@
 import type { ChannelOptions, ServerOptions } from "@grpc/grpc-js";
+import { flowControlWindow } from "./flowControl.ts";
 
 const MiB = 1024 * 1024;
 /** A rollout or snapshot is 1-4 MB; twice the largest environment's rollout still fits. */
@@ -24,6 +25,7 @@ export const clientOptions: ChannelOptions = {
   "grpc.use_local_subchannel_pool": 1,
   // grpc-js retries invisibly by default; ours are counted, bounded and logged in one place (backoff.ts).
   "grpc.enable_retries": 0,
+  "grpc-node.flow_control_window": flowControlWindow,
 };
 
 /** Options of every gRPC server of ours. */

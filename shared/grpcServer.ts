@@ -8,6 +8,7 @@ import {
 } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { messageOf, OperatorError } from "./errors.ts";
+import { openWindows } from "./flowControl.ts";
 import { serverOptions } from "./grpcOptions.ts";
 import { addressError } from "./metricsServer.ts";
 
@@ -38,6 +39,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const { host, port } = splitAddress(listen);
   const health = new HealthImplementation({ "": "SERVING", [name]: "SERVING" });
   const server = new Server(serverOptions);
+  openWindows(server);
   server.addService(service, handlers);
   health.addToServer(server);
   const bound = await new Promise<number>((resolve, reject) => {

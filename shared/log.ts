@@ -1,6 +1,7 @@
 import { isatty } from "node:tty";
-import { destination, type Logger, pino, stdTimeFunctions } from "pino";
+import { type Logger, pino, stdTimeFunctions } from "pino";
 import { OperatorError } from "./errors.ts";
+import { LogSink } from "./logSink.ts";
 
 export type { Logger } from "pino";
 
@@ -44,9 +45,8 @@ export function humanLine(json: string): string {
 let root: Logger | null = null;
 
 function makeRoot(): Logger {
-  // Synchronous: the last words before a crash are the ones that matter.
-  const sink = destination({ fd: stderr, sync: true });
-  const human = { write: (line: string) => void sink.write(humanLine(line)) };
+  const sink = new LogSink(stderr, (lines, why) => root?.warn(`${lines} lines of this log are lost: ${why}`));
+  const human = { write: (line: string) => sink.write(humanLine(line)) };
   const options = {
     level: chosenLevel(),
     base: null,
