@@ -99,6 +99,9 @@ function describe(status: Status__Output): string {
   const lines = [
     `run ${run?.run_id}: ${run?.state.toLowerCase()}, generation ${run?.generation}${run?.reproducible ? "" : ", not reproducible"}`,
     `  ${updates} updates, ${steps} of ${total} agent steps, mean return ${metrics.mean_return?.toFixed(2) ?? "-"}, ${whoWaits(metrics)}`,
+    ...(metrics.backups_granted
+      ? [`  late leases given to a second actor: ${metrics.backups_granted}, first there: ${metrics.backups_won}`]
+      : []),
     `  newest checkpoint: ${run?.newest_checkpoint ? `after update ${run.newest_checkpoint}` : "none yet"}`,
     ...(run?.failure ? [`  failure: ${run.failure}`] : []),
     ...members.map(

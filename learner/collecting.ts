@@ -5,6 +5,7 @@ import { configDigest, runShape } from "../shared/runConfig.ts";
 import { Admission } from "./admission.ts";
 import { Collection } from "./collection.ts";
 import { Ingest } from "./ingest.ts";
+import { Lateness } from "./lateness.ts";
 import { LeaseBook } from "./leases.ts";
 import { PolicyPublisher } from "./policyPublisher.ts";
 import { RoundAssembly } from "./rounds.ts";
@@ -25,7 +26,11 @@ export function collectionOf(context: RunContext) {
     updatesDone: restored?.checkpoint.metadata.updates ?? 0,
     starts: restored?.checkpoint.starts ?? null,
   });
-  const leases = new LeaseBook({ work: rounds, leaseMs: deploy.leaseSeconds * 1000, now });
+  const leaseMs = deploy.leaseSeconds * 1000;
+  // Async runs wait for no EnvBatch: a straggler delays nobody, and which of two rollouts came first would train.
+  const insured = deploy.stragglerFactor !== null && config.policyLag !== "async";
+  const lateness = insured ? new Lateness({ factor: deploy.stragglerFactor, leaseMs }) : null;
+  const leases = new LeaseBook({ work: rounds, leaseMs, lateness, now });
   const { envBatches } = runShape(config);
   const collection = new Collection({ rounds, leases, actorsWait, envBatches, now });
   const steer = (): void => {

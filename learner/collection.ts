@@ -1,6 +1,6 @@
 import { OperatorError } from "../shared/errors.ts";
 import type { Rollout } from "../shared/rollout.ts";
-import type { LeaseActor, LeaseBook } from "./leases.ts";
+import type { Answered, LeaseActor, LeaseBook } from "./leases.ts";
 import type { PolicyRef, RoundAssembly, Verdict } from "./rounds.ts";
 import type { WaitClock } from "./waitClock.ts";
 
@@ -25,6 +25,7 @@ export class Collection {
   #refused = 0;
   #stale = 0;
   #duplicates = 0;
+  #backupsWon = 0;
   #wake: (() => void) | null = null;
   #failed: OperatorError | null = null;
 
@@ -55,23 +56,20 @@ export class Collection {
     leaseId: number,
     rollout: Rollout,
     endStateDigest: string,
-    answer: (verdict: Verdict) => void = () => {},
+    answer: (verdict: Verdict, lease: Answered) => void = () => {},
   ): Verdict {
     const { leases, rounds, now } = this.#options;
     const to = now();
-    const from = leases.grantedAt(leaseId) ?? to; // a late answer to a lease that is over
-    leases.answered(actor, leaseId);
+    const answered = leases.answered(actor, leaseId);
+    const from = answered.lease?.granted ?? to; // a late answer to a lease that is over
     const verdict = rounds.offer(rollout, endStateDigest, { from, to });
+    this.#count(verdict, answered);
     if (verdict.outcome === "taken" || (verdict.outcome === "stale" && verdict.advanced)) {
       leases.settled(rollout.key.envBatch, actor.id);
       this.#failures.delete(rollout.key.envBatch);
     }
-    if (verdict.outcome === "refused") {
-      leases.failedOn(rollout.key.envBatch, actor.id);
-      this.#refused++;
-    } else if (verdict.outcome === "stale") this.#stale++;
-    else if (verdict.outcome === "duplicate") this.#duplicates++;
-    answer(verdict);
+    if (verdict.outcome === "refused") leases.failedOn(rollout.key.envBatch, actor.id);
+    answer(verdict, answered);
     this.#settle();
     return verdict;
   }
@@ -80,9 +78,8 @@ export class Collection {
   unreadable(actor: LeaseActor, leaseId: number, answer: () => void): void {
     this.#refused++;
     const { leases } = this.#options;
-    const envBatch = leases.envBatchOf(actor, leaseId);
-    leases.answered(actor, leaseId);
-    if (envBatch !== null) leases.failedOn(envBatch, actor.id);
+    const { lease } = leases.answered(actor, leaseId);
+    if (lease !== null) leases.failedOn(lease.work.envBatch, actor.id);
     answer();
     this.#settle();
   }
@@ -90,10 +87,9 @@ export class Collection {
   /** A lease that comes back unanswered. `failed`: the actor tried and could not, for `reason`. */
   returned(actor: LeaseActor, leaseId: number, reason: string, needState: boolean, failed: boolean): void {
     const { leases } = this.#options;
-    const envBatch = leases.envBatchOf(actor, leaseId);
-    leases.answered(actor, leaseId);
-    if (envBatch !== null && needState) leases.forgetHolder(envBatch);
-    if (envBatch !== null && failed) this.#countFailure(envBatch, actor.id, reason);
+    const { lease, standing } = leases.answered(actor, leaseId);
+    if (lease !== null && needState) leases.stateMissing(lease.work.envBatch, actor.id);
+    if (lease !== null && failed && standing !== "outrun") this.#countFailure(lease.work.envBatch, actor.id, reason);
     this.#settle();
   }
 
@@ -110,6 +106,8 @@ export class Collection {
       actors: leases.actors,
       leases_outstanding: leases.outstanding,
       leases_expired: leases.expired,
+      backups_granted: leases.backups,
+      backups_won: this.#backupsWon,
       rollouts_refused: this.#refused,
       rollouts_stale: this.#stale,
       rollouts_duplicate: this.#duplicates,
@@ -160,6 +158,14 @@ export class Collection {
     this.#settle();
   }
 
+  #count({ outcome }: Verdict, answered: Answered): void {
+    if (outcome === "taken" || outcome === "duplicate") this.#options.leases.timed(answered);
+    if (outcome === "taken" && answered.lease?.backup) this.#backupsWon++;
+    else if (outcome === "duplicate") this.#duplicates++;
+    else if (outcome === "stale") this.#stale++;
+    else if (outcome === "refused") this.#refused++;
+  }
+
   #countFailure(envBatch: number, actorId: string, reason: string): void {
     const count = (this.#failures.get(envBatch) ?? 0) + 1;
     this.#failures.set(envBatch, count);
@@ -173,7 +179,7 @@ export class Collection {
     const { leases, actorsWait, envBatches } = this.#options;
     leases.dispatch();
     const useful = Math.min(leases.capacity, envBatches);
-    actorsWait.set(useful === 0 ? 0 : Math.max(0, useful - leases.outstanding) / useful);
+    actorsWait.set(useful === 0 ? 0 : Math.max(0, useful - leases.envBatches) / useful);
     this.#wake?.();
     this.#wake = null;
   }

@@ -9,7 +9,7 @@ import type { Logger } from "../shared/log.ts";
 import type { Rollout } from "../shared/rollout.ts";
 import type { Admission } from "./admission.ts";
 import type { Collection } from "./collection.ts";
-import type { Lease, LeaseActor } from "./leases.ts";
+import type { Answered, Lease, LeaseActor } from "./leases.ts";
 import type { LearnerMetrics } from "./metrics.ts";
 import type { Verdict } from "./rounds.ts";
 
@@ -129,8 +129,9 @@ export class Ingest {
 
   #rollout(stream: CollectStream, session: Session, message: RolloutMessage): void {
     const { collection, decode } = this.#options;
-    const answer = (verdict: Verdict): void => {
+    const answer = (verdict: Verdict, answered: Answered | null): void => {
       const outcome = this.#count(session, message, verdict);
+      if (answered !== null) this.#countLease(verdict, answered);
       stream.write({ taken: { lease_id: message.lease_id, outcome } });
       if (session.badInARow >= badRolloutsAllowed) this.#sendAway(stream, session, outcome);
     };
@@ -140,7 +141,7 @@ export class Ingest {
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       const verdict = { outcome: "refused", reason: error.code.toLowerCase(), explanation: error.problem } as const;
-      return collection.unreadable(session, message.lease_id, () => answer(verdict));
+      return collection.unreadable(session, message.lease_id, () => answer(verdict, null));
     }
     collection.offer(session, message.lease_id, rollout, message.end_state_digest, answer);
   }
@@ -164,7 +165,6 @@ export class Ingest {
       return `refused: ${verdict.explanation}`;
     }
     if (verdict.outcome === "stale") metrics.rolloutsStale.inc({ reason: verdict.reason });
-    if (verdict.outcome === "duplicate") metrics.rolloutsDuplicate.inc();
     if (verdict.outcome === "taken") {
       session.badInARow = 0;
       metrics.rolloutsTaken.inc();
@@ -174,6 +174,14 @@ export class Ingest {
       metrics.rolloutSeconds.inc({ part: "other" }, Math.max(0, total - environment - inference));
     }
     return verdict.outcome;
+  }
+
+  #countLease({ outcome }: Verdict, { standing, lease }: Answered): void {
+    const { metrics } = this.#options;
+    // A held lease answered by a duplicate: the sender took it for another one.
+    if (outcome === "duplicate") metrics.rolloutsDuplicate.inc({ reason: standing === "held" ? "mixed_up" : standing });
+    if (outcome === "taken" && standing !== "held") metrics.rolloutsUnleased.inc({ reason: standing });
+    if (outcome === "taken" && lease?.backup) metrics.backupsWon.inc();
   }
 
   #returned(session: Session, { lease_id, reason, need_state }: ReturnLease): void {

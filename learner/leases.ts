@@ -1,3 +1,4 @@
+import type { Lateness } from "./lateness.ts";
 import type { Work } from "./rounds.ts";
 
 /** A lease as an actor gets it: credit for one rollout. */
@@ -26,35 +27,53 @@ interface Active {
   readonly session: Session;
   readonly granted: number;
   readonly deadline: number;
+  readonly backup: boolean; // straggler insurance: another actor's lease on the same work was late
+}
+interface Overdue {
+  readonly lease: Active;
+  readonly why: "expired" | "outrun";
 }
 interface Session {
   readonly actor: LeaseActor;
   readonly active: Set<number>;
   retired: boolean;
-  readonly overdue: Set<number>; // taken away, not yet answered: they still use up the actor's credit
+  readonly overdue: Map<number, Overdue>; // taken away, not yet answered: they still use up the actor's credit
+}
+
+/**
+ * A lease as its answer finds it. held: in time. expired, outrun: taken away before, at its deadline or because another
+ * actor answered first. unleased: this actor does not have it (it answered before, or is on another stream since).
+ */
+export interface Answered {
+  readonly standing: "held" | Overdue["why"] | "unleased";
+  readonly lease: { readonly work: Work; readonly granted: number; readonly backup: boolean } | null; // null: unleased
 }
 
 export interface LeaseBookOptions {
   readonly work: WorkSource;
   readonly leaseMs: number;
+  /** Straggler insurance: when a lease is late; null: none, as where nobody waits for a straggler (policy lag async). */
+  readonly lateness: Pick<Lateness, "afterMs" | "answered"> | null;
   readonly now: () => number; // milliseconds, monotonic
 }
 
 /**
- * Who collects what. No lease, no work: an actor never holds more leases than its capacity, an EnvBatch is never leased
- * twice at once. A lease ends by its answer, its return, its deadline, or its actor's leaving; then the EnvBatch is up
- * again at once. An expired lease uses its actor's credit until the actor answers or leaves, so a stuck one gets no more.
+ * Who collects what. No lease, no work: an actor never holds more leases than its capacity. A lease ends by its answer, its
+ * return, its deadline, or its actor's leaving; then the EnvBatch is up again at once. An expired lease uses its actor's
+ * credit until the actor answers or leaves, so a stuck one gets no more. An EnvBatch has one holder, and a second one only
+ * as insurance: when its lease is late, nothing else waits to be leased, and another actor has nothing to do.
  */
 export class LeaseBook {
   readonly #options: LeaseBookOptions;
   readonly #sessions = new Map<LeaseActor, Session>();
-  readonly #active = new Map<number, Active>();
-  readonly #byEnvBatch = new Map<number, Active>();
-  readonly #holder = new Map<number, string>(); // EnvBatch -> id of the actor that caches its newest state
+  readonly #active = new Map<number, Active>(); // by id, so in the order of granting
+  readonly #holders = new Map<number, Active[]>(); // by EnvBatch: one, or one and its backup
+  readonly #stateAt = new Map<number, string>(); // EnvBatch -> id of the actor that caches its newest state
   readonly #failed = new Map<number, string>(); // EnvBatch -> id of the actor that last failed on it: others first
   #nextId = 1;
   #paused = false;
   expired = 0;
+  backups = 0;
 
   constructor(options: LeaseBookOptions) {
     this.#options = options;
@@ -63,18 +82,22 @@ export class LeaseBook {
   get outstanding(): number {
     return this.#active.size;
   }
+  /** EnvBatches that somebody works on. */
+  get envBatches(): number {
+    return this.#holders.size;
+  }
   get actors(): number {
     return this.#sessions.size;
   }
   /** Sum of the connected actors' capacities. */
   get capacity(): number {
-    return sum(this.#sessions.values(), ({ actor, retired }) => (retired ? 0 : actor.capacity));
+    return [...this.#sessions.values()].reduce((sum, { actor, retired }) => sum + (retired ? 0 : actor.capacity), 0);
   }
 
   /** An actor with the id of a connected one replaces it: the older stream is dead, whether noticed or not. */
   join(actor: LeaseActor): void {
     for (const other of [...this.#sessions.keys()]) if (other.id === actor.id) this.leave(other);
-    this.#sessions.set(actor, { actor, active: new Set(), overdue: new Set(), retired: false });
+    this.#sessions.set(actor, { actor, active: new Set(), overdue: new Map(), retired: false });
   }
 
   /** Its leases go back at once. Gives how many those were. Leaving twice is harmless: streams end in several ways. */
@@ -87,38 +110,35 @@ export class LeaseBook {
     return given;
   }
 
-  /** The EnvBatch of a lease that this actor holds; null: it does not, or no longer. */
-  envBatchOf(actor: LeaseActor, leaseId: number): number | null {
-    const lease = this.#active.get(leaseId);
-    return lease?.session.actor === actor ? lease.work.envBatch : null;
-  }
-
-  /** When this lease was granted; null: it is over. */
-  grantedAt(leaseId: number): number | null {
-    return this.#active.get(leaseId)?.granted ?? null;
-  }
-
   /** No further leases for this actor; it keeps what it has. */
   retire(actor: LeaseActor): void {
     const session = this.#sessions.get(actor);
     if (session !== undefined) session.retired = true;
   }
 
-  /** The actor answered or returned this lease: its credit is free. Unknown ids (an older stream's) free nothing. */
-  answered(actor: LeaseActor, leaseId: number): void {
+  /** The actor answered or returned this lease: its credit is free. Ids that it does not hold free nothing. */
+  answered(actor: LeaseActor, leaseId: number): Answered {
     const session = this.#sessions.get(actor);
-    if (session === undefined) return;
-    session.overdue.delete(leaseId);
+    const late = session?.overdue.get(leaseId);
+    session?.overdue.delete(leaseId);
+    if (late !== undefined) return { standing: late.why, lease: late.lease };
     const lease = this.#active.get(leaseId);
-    if (lease?.session === session) this.#end(lease);
+    if (lease === undefined || lease.session !== session) return { standing: "unleased", lease: null };
+    this.#end(lease);
+    return { standing: "held", lease };
   }
 
-  /** A rollout of this EnvBatch was taken from `actorId`: it caches the new state. A lease on it that others hold is moot. */
+  /** That answer was a good rollout, first or not: what such a lease takes. */
+  timed({ lease }: Answered): void {
+    if (lease !== null) this.#options.lateness?.answered(this.#options.now() - lease.granted);
+  }
+
+  /** A rollout of this EnvBatch was taken from `actorId`: it caches the new state. Other leases on that work are moot. */
   settled(envBatch: number, actorId: string): void {
-    this.#holder.set(envBatch, actorId);
+    this.#stateAt.set(envBatch, actorId);
     this.#failed.delete(envBatch);
-    const moot = this.#byEnvBatch.get(envBatch);
-    if (moot !== undefined) this.#takeAway(moot, "another actor answered first");
+    for (const moot of [...(this.#holders.get(envBatch) ?? [])])
+      this.#takeAway(moot, "outrun", "another actor answered first");
   }
 
   /** The actor could not do this work: others are asked first. */
@@ -126,9 +146,9 @@ export class LeaseBook {
     this.#failed.set(envBatch, actorId);
   }
 
-  /** The actor's cache lost this EnvBatch's state: the next lease carries the bytes. */
-  forgetHolder(envBatch: number): void {
-    this.#holder.delete(envBatch);
+  /** The actor does not cache this EnvBatch's state: the next lease that it gets on it carries the bytes. */
+  stateMissing(envBatch: number, actorId: string): void {
+    if (this.#stateAt.get(envBatch) === actorId) this.#stateAt.delete(envBatch);
   }
 
   pause(): void {
@@ -142,49 +162,93 @@ export class LeaseBook {
   expire(): number {
     const now = this.#options.now();
     const late = [...this.#active.values()].filter((lease) => lease.deadline <= now);
-    for (const lease of late) this.#takeAway(lease, `not answered within ${this.#options.leaseMs} ms`);
+    for (const lease of late) this.#takeAway(lease, "expired", `not answered within ${this.#options.leaseMs} ms`);
     this.expired += late.length;
     return late.length;
   }
 
-  /** Grants all that can be granted: first to the actors that hold the states, then to those with the most free credit. */
+  /**
+   * Grants all that can be granted: first to the actors that hold the states, then to those with the most free credit.
+   * Where nothing is left, late leases get their backup.
+   */
   dispatch(): void {
     if (this.#paused || this.#sessions.size === 0) return;
-    const open = this.#options.work.openWork(new Set(this.#byEnvBatch.keys()));
+    const open = this.#options.work.openWork(new Set(this.#holders.keys()));
     const rest = open.filter((work) => {
-      const holder = this.#sessionOf(this.#holder.get(work.envBatch));
-      if (holder === undefined || free(holder) === 0 || this.#failed.get(work.envBatch) === holder.actor.id)
+      const holder = this.#sessionOf(this.#stateAt.get(work.envBatch));
+      if (holder === undefined || free(holder) === 0 || holder.overdue.size > 0 || this.#avoids(holder, work))
         return true;
       this.#grant(work, holder);
       return false;
     });
+    let waiting = false;
     for (const work of rest) {
-      const session = this.#freest(this.#failed.get(work.envBatch));
+      const session = this.#freest(work);
       if (session !== undefined) this.#grant(work, session);
+      else waiting = true;
+    }
+    if (!waiting) this.#insure();
+  }
+
+  #insure(): void {
+    const afterMs = this.#options.lateness?.afterMs ?? null;
+    if (afterMs === null) return;
+    const before = this.#options.now() - afterMs;
+    for (const lease of [...this.#active.values()]) {
+      if (lease.granted > before) return; // the later ones are not late either
+      if (this.#holders.get(lease.work.envBatch)!.length > 1) continue;
+      const helper = this.#helper(lease, before);
+      if (helper === undefined) continue;
+      this.#grant(lease.work, helper, true);
+      this.backups++;
     }
   }
 
-  #grant(work: Work, session: Session): void {
+  /** Another actor with nothing to do. One that is itself late, or has not yet answered for what it lost, insures nobody. */
+  #helper({ work, session: straggler }: Active, before: number): Session | undefined {
+    let best: Session | undefined;
+    for (const session of this.#sessions.values()) {
+      if (session === straggler || session.overdue.size > 0 || this.#avoids(session, work)) continue;
+      // Actors ask for one lease more than they have workers: the last one only queues.
+      if (free(session) < (session.active.size === 0 ? 1 : 2)) continue;
+      if ([...session.active].some((id) => this.#active.get(id)!.granted <= before)) continue;
+      if (best === undefined || free(session) > free(best)) best = session;
+    }
+    return best;
+  }
+
+  #grant(work: Work, session: Session, backup = false): void {
     const id = this.#nextId++;
     const granted = this.#options.now();
-    const lease = { id, work, session, granted, deadline: granted + this.#options.leaseMs };
+    const lease = { id, work, session, granted, deadline: granted + this.#options.leaseMs, backup };
     this.#active.set(id, lease);
-    this.#byEnvBatch.set(work.envBatch, lease);
+    this.#holders.set(work.envBatch, [...(this.#holders.get(work.envBatch) ?? []), lease]);
     session.active.add(id);
-    const cached = this.#holder.get(work.envBatch) === session.actor.id;
+    const cached = this.#stateAt.get(work.envBatch) === session.actor.id;
     session.actor.grant({ id, work, withState: work.state !== null && !cached });
   }
 
-  #takeAway(lease: Active, reason: string): void {
+  #takeAway(lease: Active, why: Overdue["why"], reason: string): void {
     this.#end(lease);
-    lease.session.overdue.add(lease.id);
+    lease.session.overdue.set(lease.id, { lease, why });
     lease.session.actor.revoke(lease.id, reason);
   }
 
   #end(lease: Active): void {
     this.#active.delete(lease.id);
     lease.session.active.delete(lease.id);
-    if (this.#byEnvBatch.get(lease.work.envBatch) === lease) this.#byEnvBatch.delete(lease.work.envBatch);
+    const { envBatch } = lease.work;
+    const left = this.#holders.get(envBatch)!.filter((other) => other !== lease);
+    if (left.length > 0) this.#holders.set(envBatch, left);
+    else this.#holders.delete(envBatch);
+  }
+
+  /** The actor failed on it, or has had this very work and was too slow: others first. */
+  #avoids({ actor, overdue }: Session, { envBatch, round }: Work): boolean {
+    if (this.#failed.get(envBatch) === actor.id) return true;
+    for (const { lease } of overdue.values())
+      if (lease.work.envBatch === envBatch && lease.work.round === round) return true;
+    return false;
   }
 
   #sessionOf(actorId: string | undefined): Session | undefined {
@@ -193,29 +257,31 @@ export class LeaseBook {
     return undefined;
   }
 
-  /** The session with the most free credit, but not `avoid` as long as another one may come to have some. */
-  #freest(avoid: string | undefined): Session | undefined {
+  /**
+   * The session with the most free credit, one that owes answers to overdue leases only if no other has any. One that is
+   * to be avoided gets it once no other one may come to have credit.
+   */
+  #freest(work: Work): Session | undefined {
     let best: Session | undefined;
     let avoided: Session | undefined;
     let othersWork = false;
     for (const session of this.#sessions.values()) {
-      if (session.actor.id === avoid) {
+      if (this.#avoids(session, work)) {
         if (free(session) > 0) avoided = session;
         continue;
       }
       othersWork ||= !session.retired && session.active.size > 0;
-      if (free(session) > 0 && (best === undefined || free(session) > free(best))) best = session;
+      if (free(session) > 0 && (best === undefined || rank(session) > rank(best))) best = session;
     }
     return best ?? (othersWork ? undefined : avoided);
   }
 }
 
-function free(session: Session): number {
-  return session.retired ? 0 : session.actor.capacity - session.active.size - session.overdue.size;
+/** Free credit; of those that owe an answer less than any other's. */
+function rank(session: Session): number {
+  return session.overdue.size > 0 ? 1 - 1 / free(session) : free(session);
 }
 
-function sum<T>(items: Iterable<T>, of: (item: T) => number): number {
-  let total = 0;
-  for (const item of items) total += of(item);
-  return total;
+function free(session: Session): number {
+  return session.retired ? 0 : session.actor.capacity - session.active.size - session.overdue.size;
 }

@@ -111,8 +111,19 @@ function collectionMetrics(registry: Registry) {
     rolloutsTaken: counter("rollouts_taken_total", "Rollouts that are or will be trained on."),
     rolloutsDuplicate: counter(
       "rollouts_duplicate_total",
-      "Rollouts whose work another answer had done. Rising: leases expire too early.",
+      "Rollouts whose work another answer had done: wasted, by reason. Rising expired: leases expire too early; outrun: stragglers.",
+      ["reason"],
     ),
+    rolloutsUnleased: counter(
+      "rollouts_unleased_total",
+      "Rollouts taken although their sender did not hold the lease (any more), by reason. Rising: unsteady links or short leases.",
+      ["reason"],
+    ),
+    backupsGranted: counter(
+      "backups_granted_total",
+      "Late leases given to a second, idle actor as well. Rising steadily: one actor is much slower than the others.",
+    ),
+    backupsWon: counter("backups_won_total", "Backups that answered first: what the straggler insurance was good for."),
     rolloutsStale: counter(
       "rollouts_stale_total",
       "Rollouts too old to train on, by reason. Rising policy_lag: actors get policies too late.",

@@ -132,19 +132,23 @@ function learnerSettings(
   };
 }
 
-/** Takes overdue leases away, and keeps the gauges current. Gives what ends it. */
+/** Takes overdue leases away, has late ones insured, and keeps the gauges current. Gives what ends it. */
 function expireLeases({ deploy, metrics, log }: RunContext, { collection, leases, ...clocks }: Collecting): () => void {
+  let backups = 0;
   const tick = (): void => {
     clocks.learnerWait.total(); // brings the counters up to now: a wait that lasts must show while it lasts
     clocks.actorsWait.total();
     const late = collection.expire();
     if (late > 0) log.warn(`${late} leases were not answered within ${deploy.leaseSeconds} s`);
     metrics.leasesExpired.inc(late);
+    if (leases.backups > backups) log.info(`late leases given to a second actor: ${leases.backups - backups}`);
+    metrics.backupsGranted.inc(leases.backups - backups);
+    backups = leases.backups;
     metrics.actors.set(leases.actors);
     metrics.leases.set(leases.outstanding);
     metrics.capacity.set(leases.capacity);
   };
-  const timer = every(tick, Math.min(1000, deploy.leaseSeconds * 250));
+  const timer = every(tick, Math.min(250, deploy.leaseSeconds * 250));
   return () => clearInterval(timer);
 }
 

@@ -50,6 +50,14 @@ export const DeployConfig = z.strictObject({
       "resuming on another kind of machine or build than the run began with; accepted, the run is not reproducible",
     ),
   leaseSeconds: seconds.default(60).describe("a lease not answered by then goes to another actor"),
+  stragglerFactor: z
+    .number()
+    .min(1.5)
+    .nullable()
+    .default(3)
+    .describe(
+      "a lease that takes this many times the usual is also given to an actor with nothing to do (docs/leases.md); null: never",
+    ),
   heartbeatSeconds: seconds.default(2).describe("of every process to the coordinator"),
   checkpointEvery: z.int().positive().default(10).describe("updates between checkpoints"),
   checkpointsKept: z.int().positive().default(3).describe("newest checkpoints kept, beside the best"),

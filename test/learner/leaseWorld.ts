@@ -1,12 +1,13 @@
 import { expect } from "vitest";
 import { Collection } from "../../learner/collection.ts";
-import { type Lease, type LeaseActor, LeaseBook } from "../../learner/leases.ts";
-import { RoundAssembly, type Verdict } from "../../learner/rounds.ts";
+import { type Answered, type Lease, type LeaseActor, LeaseBook } from "../../learner/leases.ts";
+import { RoundAssembly, type Verdict, type Work } from "../../learner/rounds.ts";
 import { WaitClock } from "../../learner/waitClock.ts";
 import { actingVersion, runShape } from "../../shared/runConfig.ts";
 import { sha256Hex, smallRun, stateBytes, syntheticRollout } from "./syntheticRollout.ts";
 
 export const leaseMs = 1000;
+export const lateMs = 300;
 const generation = 3;
 const digestOf = (version: number): string => sha256Hex(Buffer.from(`policy ${version}`));
 
@@ -14,6 +15,7 @@ const digestOf = (version: number): string => sha256Hex(Buffer.from(`policy ${ve
 export class TestActor implements LeaseActor {
   readonly held = new Map<number, Lease>(); // granted, not answered; revoked ones too
   readonly revoked = new Set<number>();
+  readonly granted = new Map<number, number>(); // lease -> when
   readonly cached = new Set<string>(); // "envBatch:round" of states that it returned
   readonly id: string;
   readonly capacity: number;
@@ -25,6 +27,7 @@ export class TestActor implements LeaseActor {
   }
   grant(lease: Lease): void {
     this.held.set(lease.id, lease);
+    this.granted.set(lease.id, this.#world.now);
     this.#world.checkGrant(this, lease);
   }
   revoke(leaseId: number): void {
@@ -39,6 +42,8 @@ export class World {
   readonly actors: TestActor[] = [];
   readonly orphans: Lease[] = []; // leases of actors that left: their answers may still come, on another stream
   readonly trained: string[] = [];
+  readonly standings: Answered["standing"][] = []; // of the leases that were answered
+  readonly answerTimes: number[] = []; // of good answers, as the book reports them
   readonly rounds: RoundAssembly;
   readonly leases: LeaseBook;
   readonly collection: Collection;
@@ -46,6 +51,8 @@ export class World {
   readonly envBatches: number;
   readonly actorsWait: WaitClock;
   newest = 0;
+  backups = 0;
+  failures = 0; // of environments
   paused = false;
   #made = 0;
   constructor(envBatches: number, rounds: number, lag: 0 | 1 | "async") {
@@ -60,7 +67,10 @@ export class World {
       updatesDone: 0,
       starts: null,
     });
-    this.leases = new LeaseBook({ work: this.rounds, leaseMs, now: () => this.now });
+    // as in collecting.ts: async runs are not insured
+    const lateness =
+      lag === "async" ? null : { afterMs: lateMs, answered: (ms: number) => void this.answerTimes.push(ms) };
+    this.leases = new LeaseBook({ work: this.rounds, leaseMs, lateness, now: () => this.now });
     this.actorsWait = new WaitClock(() => this.now);
     this.collection = new Collection({
       rounds: this.rounds,
@@ -75,9 +85,7 @@ export class World {
   checkGrant(actor: TestActor, { id, work, withState }: Lease): void {
     expect(this.paused).toBe(false);
     expect(actor.held.size, "credit").toBeLessThanOrEqual(actor.capacity);
-    for (const other of this.actors)
-      for (const lease of other.held.values())
-        if (lease.id !== id && !other.revoked.has(lease.id)) expect(lease.work.envBatch).not.toBe(work.envBatch);
+    this.#checkHolders(actor, id, work);
     expect(work.policy.digest).toBe(digestOf(work.policy.version));
     if (this.lag === "async") expect(work.policy.version, "newest").toBe(this.newest);
     else {
@@ -87,6 +95,38 @@ export class World {
     const state = work.round === 0 ? null : Buffer.from(stateBytes(work.envBatch, work.round));
     expect(work.state === null ? null : Buffer.from(work.state.bytes)).toEqual(state);
     if (state !== null && !withState) expect(actor.cached.has(`${work.envBatch}:${work.round}`)).toBe(true);
+  }
+
+  /** At most one more holder: another actor that is late, while this one has nothing to do and nothing is open. */
+  #checkHolders(actor: TestActor, id: number, work: Work): void {
+    const valid = (of: TestActor): Lease[] => [...of.held.values()].filter((l) => l.id !== id && !of.revoked.has(l.id));
+    const others = this.actors.filter((one) => valid(one).some((lease) => lease.work.envBatch === work.envBatch));
+    if (others.length === 0) return;
+    this.backups++;
+    expect(others, "holders").toHaveLength(1);
+    const [straggler] = others as [TestActor];
+    expect(straggler.id).not.toBe(actor.id);
+    const late = valid(straggler).find((lease) => lease.work.envBatch === work.envBatch)!;
+    expect(late.work).toEqual(work);
+    expect(this.now - straggler.granted.get(late.id)!).toBeGreaterThanOrEqual(lateMs);
+    expect(actor.revoked.size, "owes no answer").toBe(0);
+    const own = valid(actor);
+    expect(own.length === 0 || actor.capacity - own.length >= 2, "nothing to do").toBe(true);
+    for (const lease of own) expect(this.now - actor.granted.get(lease.id)!).toBeLessThan(lateMs);
+    const leased = new Set(this.actors.flatMap(valid).map((lease) => lease.work.envBatch));
+    expect(this.rounds.openWork(leased), "nothing waits").toEqual([]);
+  }
+
+  /** Whatever is open has nobody who may take it now. */
+  checkAllLeased(): void {
+    if (this.paused) return;
+    const leased = new Set<number>();
+    for (const { held, revoked } of this.actors)
+      for (const lease of held.values()) if (!revoked.has(lease.id)) leased.add(lease.work.envBatch);
+    if (this.rounds.openWork(leased).length === 0) return;
+    // Only an actor that failed on it or was too slow may be left out, and only while another one works.
+    const clean = this.actors.filter(({ held, capacity }) => held.size < capacity);
+    for (const actor of clean) expect(actor.revoked.size + this.failures, "left out for a reason").toBeGreaterThan(0);
   }
 
   join(capacity: number): void {
@@ -114,8 +154,11 @@ export class World {
     };
     const rollout = syntheticRollout(key, actor.id);
     actor.held.delete(lease.id);
+    actor.revoked.delete(lease.id);
     actor.cached.add(`${envBatch}:${round + 1}`);
-    return this.collection.offer(actor, lease.id, rollout, sha256Hex(rollout.endState));
+    return this.collection.offer(actor, lease.id, rollout, sha256Hex(rollout.endState), (_, { standing }) => {
+      this.standings.push(standing);
+    });
   }
 
   update(): boolean {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { leaseMs, TestActor, World } from "./leaseWorld.ts";
+import { lateMs, leaseMs, TestActor, World } from "./leaseWorld.ts";
 
 type Step = readonly [kind: number, a: number, b: number];
 
@@ -8,7 +8,10 @@ function play(world: World, [kind, a, b]: Step): void {
   const actor = world.actors[a % Math.max(1, world.actors.length)];
   const lease = actor && [...actor.held.values()][b % Math.max(1, actor.held.size)];
   if (kind === 0) world.join(1 + (a % 3));
-  else if (kind === 1 && actor) world.leave(actor);
+  else if (kind >= 12) {
+    world.now += lateMs; // nothing expires at once, but what is out is late
+    world.collection.expire();
+  } else if (kind === 1 && actor) world.leave(actor);
   else if (kind === 2) {
     world.now += b * 100;
     world.collection.expire();
@@ -19,11 +22,15 @@ function play(world: World, [kind, a, b]: Step): void {
     else world.collection.resume();
   } else if (kind === 5 && actor && lease) {
     actor.held.delete(lease.id);
-    if (b % 2 === 0) actor.cached.clear();
-    world.collection.returned(actor, lease.id, "test", b % 2 === 0, false);
+    actor.revoked.delete(lease.id);
+    if (b % 2 === 0) actor.cached.delete(`${lease.work.envBatch}:${lease.work.round}`);
+    const failed = b % 5 === 1 && world.failures < 2; // three in a row end the run
+    if (failed) world.failures++;
+    world.collection.returned(actor, lease.id, "test", b % 2 === 0, failed);
   } else if (kind === 6 && actor && world.orphans.length > 0) {
     world.answer(actor, world.orphans[b % world.orphans.length]!); // a late or repeated answer, on another stream
   } else if (actor && lease) world.answer(actor, lease);
+  world.checkAllLeased();
 }
 
 /** A last good actor plays whatever is open until all is trained. */
@@ -41,11 +48,15 @@ function finish(world: World): void {
   throw new Error("the run does not end");
 }
 
-const steps = fc.array(fc.tuple(fc.integer({ min: 0, max: 11 }), fc.nat(20), fc.nat(20)), { maxLength: 120 });
+const steps = fc.array(fc.tuple(fc.integer({ min: 0, max: 13 }), fc.nat(20), fc.nat(20)), {
+  maxLength: 120,
+  size: "large",
+});
 
 describe("leases and rounds under any interleaving", () => {
   for (const lag of [0, 1] as const)
     it(`trains every (EnvBatch, round) exactly once and in order at policy lag ${lag}`, () => {
+      let backups = 0;
       fc.assert(
         fc.property(
           fc.integer({ min: 1, max: 4 }),
@@ -60,10 +71,12 @@ describe("leases and rounds under any interleaving", () => {
             );
             expect(world.trained).toEqual(all.flat());
             expect(world.leases.outstanding, "leaked leases").toBe(0);
+            backups += world.backups;
           },
         ),
         { numRuns: 400, seed: 7 },
       );
+      expect(backups, "late leases with a second holder on the way").toBeGreaterThan(20);
     });
 
   it("async: trains on no rollout twice, on none older than maxPolicyLag, and on exactly rounds x EnvBatches", () => {
