@@ -5,6 +5,7 @@ import type { LearnerMessage__Output as LearnerMessage } from "../proto/gen/anch
 import type { Lease__Output as LeaseMessage } from "../proto/gen/anchorage/v1/Lease.ts";
 import { Backoff } from "../shared/backoff.ts";
 import { OperatorError } from "../shared/errors.ts";
+import { linkedSignal } from "../shared/linkedSignal.ts";
 import type { Logger } from "../shared/log.ts";
 import { LearnerStream } from "./learnerStream.ts";
 import type { LeaseRunner } from "./leaseRunner.ts";
@@ -116,7 +117,9 @@ export class Collector {
     const wake = new AbortController();
     const moved = (): void => wake.abort();
     this.#events.once("moved", moved);
-    await backoff.wait(AbortSignal.any([wake.signal, this.#over.signal])).catch(() => undefined); // woken early
+    const woken = linkedSignal(wake.signal, this.#over.signal);
+    await backoff.wait(woken.signal).catch(() => undefined); // woken early
+    woken.release();
     this.#events.off("moved", moved);
   }
 

@@ -4,6 +4,7 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import { Backoff } from "../shared/backoff.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
+import { linkedSignal } from "../shared/linkedSignal.ts";
 import type { Logger } from "../shared/log.ts";
 import { chunkBytes, policyStream, policySubject, policySubjects } from "../shared/policySnapshot.ts";
 import { type HeldPolicy, type PolicyChunk, PolicyChunks, parseChunk } from "./policyChunks.ts";
@@ -110,13 +111,15 @@ export class PolicyReceiver {
     const wake = (): void => ended.abort();
     const wakers = this.#waiting.get(digest) ?? new Set();
     this.#waiting.set(digest, wakers.add(wake));
+    const over = linkedSignal(ended.signal, signal, this.#closed.signal);
     try {
-      await sleep(ms, undefined, { signal: AbortSignal.any([ended.signal, signal, this.#closed.signal]) });
+      await sleep(ms, undefined, { signal: over.signal });
     } catch (error) {
       signal.throwIfAborted();
       this.#closed.signal.throwIfAborted();
       if (!ended.signal.aborted) throw error;
     } finally {
+      over.release();
       wakers.delete(wake);
       if (wakers.size === 0) this.#waiting.delete(digest);
     }

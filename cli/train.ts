@@ -7,6 +7,7 @@ import { OperatorError } from "../shared/errors.ts";
 import { processLifecycle } from "../shared/lifecycle.ts";
 import { logger } from "../shared/log.ts";
 import { runShape } from "../shared/runConfig.ts";
+import { rotateLogs } from "./logRotation.ts";
 import { freePort, listening, startNatsServer } from "./natsServer.ts";
 import { openInRun } from "./openInRun.ts";
 import { type Outcome, RunView, type ViewedRun } from "./runView.ts";
@@ -47,6 +48,7 @@ export async function train(options: TrainOptions): Promise<number> {
   process.on("exit", () => {
     for (const { pid } of processes) if (pid !== undefined) killIfAlive(pid);
   });
+  const endRotation = rotateLogs(options.runDir, log);
   try {
     const client = await Promise.race([startAll(options, supervise, log), failure]);
     void lifecycle.stopped().then(() => {
@@ -62,6 +64,7 @@ export async function train(options: TrainOptions): Promise<number> {
     return outcome.state === "FINISHED" ? 0 : outcome.state === "FAILED" ? 1 : 130;
   } finally {
     watching.abort();
+    endRotation();
     view.end();
     for (const process of processes.toReversed()) await process.stop("SIGTERM", 5_000);
   }

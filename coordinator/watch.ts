@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type ServerWritableStream, status } from "@grpc/grpc-js";
 import type { WatchEvent } from "../proto/gen/anchorage/v1/WatchEvent.ts";
 import type { WatchRequest__Output } from "../proto/gen/anchorage/v1/WatchRequest.ts";
+import { linkedSignal } from "../shared/linkedSignal.ts";
 import { reportOf } from "./metricsLog.ts";
 import type { TrainingRun } from "./trainingRun.ts";
 
@@ -38,7 +39,7 @@ export class Watchers {
       return fail(call, status.RESOURCE_EXHAUSTED, `${mostWatchers} watchers are the most`);
     const gone = new AbortController();
     for (const event of ["cancelled", "close", "error"]) call.on(event, () => gone.abort());
-    const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
+    const { signal, release } = linkedSignal(gone.signal, this.#closing.signal);
     this.#open++;
     try {
       await this.#follow(call, signal);
@@ -48,6 +49,7 @@ export class Watchers {
       if (!this.#closing.signal.aborted) throw error;
       fail(call, status.UNAVAILABLE, "the coordinator is stopping");
     } finally {
+      release();
       this.#open--;
     }
   }
@@ -80,11 +82,12 @@ export class Watchers {
 /** Resolves at the run's next change, or after a while; rejects when `signal` aborts. */
 async function changeOf(run: TrainingRun, signal: AbortSignal): Promise<void> {
   const done = new AbortController();
-  const either = { signal: AbortSignal.any([signal, done.signal]) };
+  const either = linkedSignal(signal, done.signal);
   try {
     await Promise.race([once(run, "changed", either), sleep(statusEveryMs, undefined, either)]);
   } finally {
     done.abort();
+    either.release();
   }
 }
 

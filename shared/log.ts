@@ -2,6 +2,7 @@ import { isatty } from "node:tty";
 import { type Logger, pino, stdTimeFunctions } from "pino";
 import { OperatorError } from "./errors.ts";
 import { LogSink } from "./logSink.ts";
+import { RepeatLimit } from "./repeatLimit.ts";
 
 export type { Logger } from "pino";
 
@@ -46,7 +47,9 @@ let root: Logger | null = null;
 
 function makeRoot(): Logger {
   const sink = new LogSink(stderr, (lines, why) => root?.warn(`${lines} lines of this log are lost: ${why}`));
-  const human = { write: (line: string) => sink.write(humanLine(line)) };
+  const human = forPeople();
+  const repeats = new RepeatLimit({ write: (line) => sink.write(human ? humanLine(line) : line) });
+  process.on("exit", () => repeats.flush());
   const options = {
     level: chosenLevel(),
     base: null,
@@ -54,13 +57,13 @@ function makeRoot(): Logger {
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: secrets.flatMap((key) => [key, `*.${key}`]), censor: "[redacted]" },
   };
-  return forPeople() ? pino(options, human) : pino(options, sink);
+  return pino(options, { write: (line: string) => repeats.add(line) });
 }
 
 /**
  * The log of one component (`coordinator`, `learner.rounds`): pino, to stderr, so that stdout stays for results. Level
  * by ANCHORAGE_LOG (default info), format by ANCHORAGE_LOG_FORMAT (default: human at a terminal, else JSON lines).
- * Throws CONFIG if either is unknown. Works in worker threads.
+ * Throws CONFIG if either is unknown. Works in worker threads. What repeats is held back and counted: see RepeatLimit.
  */
 export function logger(component: string): Logger {
   root ??= makeRoot();

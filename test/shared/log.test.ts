@@ -25,10 +25,23 @@ it("writes JSON lines with level, time and component to stderr where no person l
 });
 
 it("loses nothing that was said before an immediate exit", () => {
-  const lines = stderrOf('for (let i = 0; i < 500; i++) log.info({ i }, "x"); process.exit(3);', {
-    ANCHORAGE_LOG: "info",
+  const lines = stderrOf('for (let i = 0; i < 500; i++) log.debug({ i }, "x"); process.exit(3);', {
+    ANCHORAGE_LOG: "debug",
   });
   expect(lines.trimEnd().split("\n").length).toBe(500);
+});
+
+it("counts what repeats instead of writing it, and says the count at the latest when the process ends", () => {
+  const said = stderrOf("for (let i = 0; i < 500; i++) log.warn({ i }, 'attempt ' + i + ' failed'); process.exit(3);", {
+    ANCHORAGE_LOG: "info",
+  });
+  const lines = said.trimEnd().split("\n");
+  expect(lines.length).toBe(11); // 10 of them, and the count of the others
+  expect(JSON.parse(lines.at(-1)!)).toMatchObject({
+    level: "warn",
+    component: "learner.rounds",
+    msg: "490 more lines like this one were held back: attempt 499 failed",
+  });
 });
 
 it("obeys its level, and refuses one that it does not know", () => {

@@ -1,0 +1,40 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+export interface ProcessUse {
+  readonly residentMiB: number;
+  readonly threads: number;
+  readonly files: number; // open descriptors: files, sockets, pipes
+}
+
+/** null: it has ended. */
+export function processUse(pid: number): ProcessUse | null {
+  const status = ifThere(() => readFileSync(`/proc/${pid}/status`, "utf8"));
+  const files = ifThere(() => readdirSync(`/proc/${pid}/fd`).length);
+  const resident = status && /^VmRSS:\s+(\d+)/m.exec(status)?.[1]; // a zombie has none
+  if (!status || files === null || !resident) return null;
+  const threads = Number(/^Threads:\s+(\d+)/m.exec(status)?.[1]);
+  return { residentMiB: Number(resident) / 1024, threads, files };
+}
+
+/** Living processes below `pid`, itself left out, with their command lines. */
+export function processesBelow(pid: number): { readonly pid: number; readonly command: readonly string[] }[] {
+  const tasks = ifThere(() => readdirSync(`/proc/${pid}/task`)) ?? [];
+  return tasks
+    .flatMap((task) => (ifThere(() => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8")) ?? "").split(" "))
+    .filter(Boolean)
+    .flatMap((child) => {
+      const command = ifThere(() => readFileSync(`/proc/${child}/cmdline`, "utf8"));
+      if (!command) return [];
+      return [{ pid: Number(child), command: command.split("\0") }, ...processesBelow(Number(child))];
+    });
+}
+
+function ifThere<T>(look: () => T): T | null {
+  try {
+    return look();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES") return null; // it ended meanwhile
+    throw error;
+  }
+}
