@@ -8,6 +8,7 @@ import {
   jetstreamManager,
   RetentionPolicy,
   StorageType,
+  type StreamConfig,
 } from "@nats-io/jetstream";
 import { headers, type NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
@@ -40,8 +41,9 @@ const chunksInFlight = 4;
 const ackTimeoutMs = 5_000;
 
 /**
- * Broadcasts policy versions through a JetStream file stream that keeps the last message of each subject, one slot per
- * retained version. Keeps the retained snapshots in memory and stores them again after a reconnect, a lost stream or a
+ * Broadcasts policy versions through a JetStream stream that keeps the last message of each subject, one slot per
+ * retained version, in the server's memory: a disk that is full for a moment ends a file stream until the server is
+ * started again, and what a restarted server has lost is stored again from here. Keeps the retained snapshots in memory and stores them again after a reconnect, a lost stream or a
  * `need_policy`. While NATS is away the queue waits; only retained versions are in it, so it is bounded.
  */
 export class PolicyPublisher {
@@ -193,17 +195,19 @@ export class PolicyPublisher {
       discard: DiscardPolicy.Old,
     };
     const manager: JetStreamManager = await jetstreamManager(nc, { timeout: ackTimeoutMs, checkAPI: false });
-    try {
-      const { config } = await manager.streams.info(name);
-      const same =
-        config.subjects[0] === wanted.subjects[0] && config.max_msgs_per_subject === 1 && config.allow_direct;
-      if (!same) await manager.streams.update(name, { ...config, ...wanted });
-    } catch (error) {
-      if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.StreamNotFound) throw error;
-      await manager.streams.add({ name, storage: StorageType.File, retention: RetentionPolicy.Limits, ...wanted });
+    let found = await streamConfig(manager, name);
+    if (found !== null && found.storage !== StorageType.Memory) {
+      await manager.streams.delete(name); // an older build's: its storage cannot be changed
+      found = null;
+    }
+    if (found === null) {
+      await manager.streams.add({ name, storage: StorageType.Memory, retention: RetentionPolicy.Limits, ...wanted });
       log.info(`made the NATS stream ${name}`);
       // A stream that is new holds nothing of what was stored before.
       this.#enqueue(this.#retained.keys());
+    } else {
+      const same = found.subjects[0] === wanted.subjects[0] && found.max_msgs_per_subject === 1 && found.allow_direct;
+      if (!same) await manager.streams.update(name, { ...found, ...wanted });
     }
     this.#streamReady = true;
   }
@@ -241,6 +245,16 @@ export class PolicyPublisher {
     about.set(chunkHeader.total, String(bytes.length));
     const subject = policySubject(runId, version % slots, index);
     await js.publish(subject, bytes.subarray(offset, offset + chunkBytes), { headers: about, timeout: ackTimeoutMs });
+  }
+}
+
+/** null: there is no such stream. */
+async function streamConfig(manager: JetStreamManager, name: string): Promise<StreamConfig | null> {
+  try {
+    return (await manager.streams.info(name)).config;
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return null;
+    throw error;
   }
 }
 

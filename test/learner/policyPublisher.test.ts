@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { jetstreamManager } from "@nats-io/jetstream";
+import { jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { PolicyPublisher } from "../../learner/policyPublisher.ts";
@@ -133,6 +133,20 @@ it("survives kill -9 of the server, publishes what came meanwhile, and has every
   await happened("stored 1");
   await happened("stored again 0");
   for (const one of versions) await expectStored(one, 2);
+});
+
+it("makes a stream anew that an older build stored in files, so that a full disk cannot end it", async () => {
+  await nats.start();
+  const nc = await connect({ servers: nats.address });
+  const manager = await jetstreamManager(nc);
+  const [name, subjects] = [policyStream(runId), [policySubject(runId, 0, "*")]];
+  await manager.streams.add({ name, subjects, storage: StorageType.File });
+  publisher = makePublisher(2);
+  publisher.publish(snapshot(1, 10));
+  await happened("stored 1");
+  expect((await manager.streams.info(name)).config.storage).toBe(StorageType.Memory);
+  await expectStored(snapshot(1, 10), 2);
+  await nc.close();
 });
 
 it("stores every retained version again when the server comes back without its storage", async () => {
