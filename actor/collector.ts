@@ -4,12 +4,13 @@ import type { Hello } from "../proto/gen/anchorage/v1/Hello.ts";
 import type { LearnerMessage__Output as LearnerMessage } from "../proto/gen/anchorage/v1/LearnerMessage.ts";
 import type { Lease__Output as LeaseMessage } from "../proto/gen/anchorage/v1/Lease.ts";
 import { Backoff } from "../shared/backoff.ts";
-import { OperatorError } from "../shared/errors.ts";
+import { messageOf, OperatorError } from "../shared/errors.ts";
 import { linkedSignal } from "../shared/linkedSignal.ts";
 import type { Logger } from "../shared/log.ts";
 import { LearnerStream } from "./learnerStream.ts";
 import type { LeaseRunner } from "./leaseRunner.ts";
 import type { ActorMetrics } from "./metrics.ts";
+import { type OfferedRollout, RolloutOutbox, workOf } from "./rolloutOutbox.ts";
 
 export interface CollectorOptions {
   readonly runner: LeaseRunner;
@@ -32,8 +33,8 @@ const goodbyeMs = 2_000;
 /**
  * Works for the learner until it says that the run is finished, `finish` is called, or the process drains. Keeps one
  * Collect stream, opened again with back-off whenever it ends. Leases of a stream that is lost are dropped where they
- * have not begun; what is being collected is still offered to the same generation of the learner on its next stream:
- * it takes the first good rollout whoever sends it.
+ * have not begun; what is being collected, and what the learner has not answered for, is offered to the same generation of
+ * the learner on its next stream: it takes the first good rollout whoever sends it.
  */
 export class Collector {
   readonly #options: CollectorOptions;
@@ -41,12 +42,14 @@ export class Collector {
   readonly #events = new EventEmitter<{ moved: []; idle: [] }>();
   readonly #over = new AbortController(); // reason: null, or the OperatorError to end with
   readonly #draining = new AbortController();
-  readonly #unsent: { readonly generation: number; readonly message: Uint8Array }[] = []; // collected while no stream was up
+  readonly #outbox: RolloutOutbox;
+  readonly #working = new Map<string, Promise<boolean>>(); // by work: whether its rollout was made
   #stream: LearnerStream | null = null;
   #generation: number | null = null; // of the stream's learner; null: not welcomed yet
 
   constructor(options: CollectorOptions) {
     this.#options = options;
+    this.#outbox = new RolloutOutbox(2 * (options.runner.slots.size + 1)); // twice what the learner leases at once
   }
 
   /** null: at work; else why not. */
@@ -129,7 +132,9 @@ export class Collector {
       if (welcome.refused !== "") return this.#refused(stream, welcome.refused);
       backoff.reset();
       this.#generation = welcome.generation;
-      for (const { generation, message } of this.#unsent.splice(0)) void this.#offer(generation, message);
+      const { messages, dropped } = this.#outbox.renew(welcome.generation);
+      for (const message of messages) void stream.send(message);
+      metrics.rollouts.inc({ outcome: "dropped" }, dropped);
       metrics.learnerConnected.set(1);
       log.info(`welcomed by the learner, generation ${welcome.generation}`);
     } else if (lease) void this.#take(stream, lease);
@@ -138,6 +143,7 @@ export class Collector {
     else if (taken) {
       const outcome = /^(taken|duplicate|stale)/.exec(taken.outcome)?.[0] ?? "refused";
       metrics.rollouts.inc({ outcome });
+      this.#outbox.settled(this.#generation ?? -1, taken.lease_id);
       if (outcome === "refused") log.error(`the learner refused a rollout: ${taken.outcome}`);
     }
   }
@@ -167,29 +173,64 @@ export class Collector {
     this.#held.add(held);
     metrics.leases.set(this.#held.size);
     if (this.#draining.signal.aborted) stop.abort(new Error("draining"));
-    const onNeeded = (): void => {
-      metrics.policiesNeeded.inc();
-      void stream.send({ need_policy: { policy: lease.policy } });
-    };
-    const answer = await runner.answer(lease, { signal: stop.signal, onNeeded });
-    if ("rollout" in answer) await this.#offer(lease.generation, answer.rollout.message);
-    else if (this.#stream === stream) {
-      metrics.leasesReturned.inc({ reason: /^[a-z_]+/.exec(answer.returned)?.[0] ?? "other" });
-      await stream.send({
-        return_lease: { lease_id: lease.lease_id, reason: answer.returned, need_state: answer.needState },
-      });
-    }
+    await this.#answer(stream, held);
     this.#held.delete(held);
     metrics.leases.set(this.#held.size);
     if (this.#held.size === 0) this.#events.emit("idle");
     if (runner.failed !== null) await this.#giveUp(runner.failed);
   }
 
+  /**
+   * Where the learner leases work again that this actor is at for an older lease (which expired, or was of a stream that
+   * broke), or that it has answered, the older lease's rollout is the answer to both.
+   */
+  async #answer(stream: LearnerStream, held: HeldLease): Promise<void> {
+    const { lease, stop } = held;
+    const work = workOf(lease);
+    for (let earlier = this.#working.get(work); earlier !== undefined; earlier = this.#working.get(work)) {
+      const made = await Promise.race([earlier, aborted(stop.signal)]);
+      if (made === true) return this.#giveBack(stream, lease, "already_answered");
+      if (made === null) return this.#giveBack(stream, lease, messageOf(stop.signal.reason));
+    }
+    if (this.#outbox.has(work)) return this.#giveBack(stream, lease, "already_answered");
+    const made = this.#collect(stream, work, held);
+    this.#working.set(work, made);
+    await made;
+    this.#working.delete(work);
+  }
+
+  /** True: the rollout was made and handed over. */
+  async #collect(stream: LearnerStream, work: string, { lease, stop }: HeldLease): Promise<boolean> {
+    const { runner, metrics } = this.#options;
+    const onNeeded = (): void => {
+      metrics.policiesNeeded.inc();
+      void stream.send({ need_policy: { policy: lease.policy } });
+    };
+    const answer = await runner.answer(lease, { signal: stop.signal, onNeeded });
+    if ("returned" in answer) await this.#giveBack(stream, lease, answer.returned, answer.needState);
+    else
+      await this.#offer({
+        work,
+        generation: lease.generation,
+        leaseId: lease.lease_id,
+        message: answer.rollout.message,
+      });
+    return "rollout" in answer;
+  }
+
+  async #giveBack(stream: LearnerStream, lease: LeaseMessage, reason: string, needState = false): Promise<void> {
+    if (this.#stream !== stream) return; // the lease ended with its stream
+    this.#options.metrics.leasesReturned.inc({ reason: /^[a-z_]+/.exec(reason)?.[0] ?? "other" });
+    await stream.send({ return_lease: { lease_id: lease.lease_id, reason, need_state: needState } });
+  }
+
   /** Sends a rollout on the stream that there is now, or on the next one if there is none. */
-  async #offer(generation: number, message: Uint8Array): Promise<void> {
-    if (this.#generation === null) this.#unsent.push({ generation, message });
-    else if (this.#generation === generation) await this.#stream?.send(message);
-    else this.#options.metrics.rollouts.inc({ outcome: "dropped" });
+  async #offer(rollout: OfferedRollout): Promise<void> {
+    const { rollouts } = this.#options.metrics;
+    if (this.#generation !== null && this.#generation !== rollout.generation)
+      return rollouts.inc({ outcome: "dropped" });
+    rollouts.inc({ outcome: "dropped" }, this.#outbox.add(rollout));
+    if (this.#generation !== null) await this.#stream?.send(rollout.message);
   }
 
   async #giveUp(error: OperatorError): Promise<void> {
@@ -212,4 +253,11 @@ export class Collector {
     this.#over.abort(null);
     await this.#stream?.end(goodbyeMs);
   }
+}
+
+function aborted(signal: AbortSignal): Promise<null> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(null);
+    signal.addEventListener("abort", () => resolve(null), { once: true });
+  });
 }

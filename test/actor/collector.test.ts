@@ -1,110 +1,25 @@
-import { Registry } from "prom-client";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { Collector } from "../../actor/collector.ts";
-import { LeaseRunner } from "../../actor/leaseRunner.ts";
-import { actorMetrics } from "../../actor/metrics.ts";
-import { PolicyReceiver } from "../../actor/policyReceiver.ts";
+import { describe, expect, it } from "vitest";
 import { RolloutPool } from "../../actor/rolloutPool.ts";
-import { PolicyPublisher } from "../../learner/policyPublisher.ts";
-import { logger } from "../../shared/log.ts";
-import { resolveRunConfig } from "../../shared/presets.ts";
-import type { Rollout } from "../../shared/rollout.ts";
 import { decodeRollout } from "../../shared/rolloutCodec.ts";
-import { NatsProcess } from "../learner/natsProcess.ts";
-import { TestLearner, type TestSession } from "./testLearner.ts";
-import { tinyPolicy } from "./tinyPolicy.ts";
+import {
+  begun,
+  config,
+  configOf,
+  learner,
+  policy,
+  pool,
+  publish,
+  restartLearner,
+  rolloutOf,
+  runId,
+  running,
+  start,
+  useCollectors,
+} from "./runningCollector.ts";
+import { TestLearner } from "./testLearner.ts";
 
-const log = logger("test");
-const runId = "run-7";
-const slow = "test/actor/fixtures/slowEnvironment.ts";
 const bad = "test/actor/fixtures/badEnvironment.ts";
-const configOf = (env: string, envOptions: Record<string, string | number> = {}) =>
-  resolveRunConfig({ env, envOptions, envs: 8, envBatchSize: 2, rolloutSteps: 16, minibatches: 1, totalSteps: 1280 });
-
-/** 16 steps of 2 environments of 4 ms: a rollout takes 130 ms. */
-const config = configOf(slow, { ms: 4 });
-let nats: NatsProcess;
-let pool: RolloutPool;
-let publisher: PolicyPublisher;
-let policies: PolicyReceiver;
-let stored: (version: number) => void = () => {};
-const policy = (version: number) => ({ version, digest: tinyPolicy(pool.spec, version).digest });
-
-async function publish(version: number): Promise<void> {
-  const done = new Promise<void>((resolve) => {
-    stored = (of) => void (of === version && resolve());
-  });
-  publisher.publish(tinyPolicy(pool.spec, version));
-  await done;
-}
-
-beforeAll(async () => {
-  nats = await (await NatsProcess.prepare()).start();
-  pool = await RolloutPool.start(config, 1);
-  const servers = [nats.address];
-  const ours = { servers, runId, slots: 2, log };
-  publisher = new PolicyPublisher({ ...ours, generation: () => 1, onPublished: ({ version }) => stored(version) });
-  publisher.start();
-  policies = new PolicyReceiver({ ...ours, liveMs: 1, needMs: 50 });
-  policies.start();
-  await publish(0);
-});
-afterAll(async () => {
-  await policies?.close();
-  await publisher?.close();
-  await pool?.close();
-  await nats?.dispose();
-});
-
-interface Running {
-  readonly collector: Collector;
-  readonly stopping: AbortController;
-  readonly done: Promise<void>;
-}
-let learner: TestLearner;
-const running: Running[] = [];
-beforeEach(async () => {
-  learner = await TestLearner.listen();
-});
-afterEach(async () => {
-  for (const { collector, done } of running.splice(0)) {
-    collector.finish();
-    await done.catch(() => undefined); // a test that expects the error has seen it
-  }
-  learner.kill();
-});
-
-/** An actor of one worker on this test's learner. */
-function start(options: { drainMs?: number; pool?: RolloutPool; address?: () => string } = {}): Running {
-  const metrics = actorMetrics(new Registry());
-  const of = options.pool ?? pool;
-  const runner = new LeaseRunner({ runId, config, pool: of, policies, actorId: () => "actor-1", metrics, log });
-  const collector = new Collector({
-    runner,
-    hello: () => ({ run_id: runId, actor_id: "actor-1", capacity: 2 }),
-    learnerAddress: options.address ?? (() => learner.address),
-    drainMs: options.drainMs ?? 5_000,
-    metrics,
-    log,
-  });
-  const stopping = new AbortController();
-  const one = { collector, stopping, done: collector.run(stopping.signal) };
-  one.done.catch(() => undefined); // looked at later
-  running.push(one);
-  return one;
-}
-
-async function rolloutOf(session: TestSession): Promise<Rollout> {
-  return decodeRollout(await session.next("rollout"), config, pool.spec);
-}
-
-/** Lease 1 is being collected: a lease that came after it went back already. */
-async function begun(session: TestSession): Promise<void> {
-  session.lease({ lease_id: 1, policy: policy(0) });
-  session.lease({ lease_id: 99, env_batch: 3, policy: policy(0) });
-  session.send({ revoke: { lease_id: 99, reason: "" } });
-  await session.next("return_lease");
-}
+useCollectors();
 
 describe("leases", () => {
   it("are answered by whole rollouts, continued from the states that the actor keeps", async () => {
@@ -138,6 +53,7 @@ describe("leases", () => {
     expect(await session.next("return_lease")).toMatchObject({ lease_id: 3, need_state: true }); // not its digest
     session.lease({ ...next, lease_id: 4, state: end_state });
     const brought = await rolloutOf(session);
+    session.send({ taken: { lease_id: 4, outcome: "refused: by this test" } }); // so it is wanted again
     session.lease({ ...next, lease_id: 5 }); // now it is kept
     const kept = await rolloutOf(session);
     expect({ ...kept, timing: null }).toEqual({ ...brought, timing: null });
@@ -207,8 +123,8 @@ describe("a learner that goes away", () => {
     session.lease({ lease_id: 1, env_batch: 2, policy: policy(0) });
     const { port } = learner;
     learner.kill();
-    learner = await TestLearner.listen(port);
-    const again = await learner.session({ generation: 2 });
+    const reborn = await restartLearner(port);
+    const again = await reborn.session({ generation: 2 });
     again.lease({ lease_id: 1, generation: 2, env_batch: 3, policy: policy(0) });
     const rollout = await rolloutOf(again);
     expect([rollout.key.generation, rollout.key.envBatch]).toEqual([2, 3]);

@@ -157,14 +157,33 @@ describe("an actor that let a lease expire", () => {
   });
 
   it("gets new work only after those that owe nothing", () => {
-    const { world, actors } = fleet(2, 3, 3);
+    const { world, actors } = fleet(2, 5, 3);
     const [slow, other] = actors as [TestActor, TestActor];
-    world.answer(other, leaseOf(other));
+    // The larger one gets both EnvBatches, and both are late.
     pass(world, lateMs);
-    world.answer(other, leaseOf(other));
-    expect(slow.revoked.size).toBe(1);
+    for (const backup of leasesOf(other)) world.answer(other, backup);
+    expect(slow.revoked.size).toBe(2);
+    world.collection.pause();
     world.update();
-    expect([slow.held.size, other.held.size], "its running rollout; the whole next round").toEqual([1, 2]);
+    world.leave(other); // so that nobody keeps the states
+    world.join(2);
+    world.collection.resume();
+    expect([slow.held.size, world.actors[1]!.held.size], "two running rollouts; the whole next round").toEqual([2, 2]);
+  });
+
+  it("does not get it again while a busy one may soon take it", () => {
+    const world = new World(2, 5, 1);
+    world.join(1);
+    world.join(3);
+    const [busy, stopped] = world.actors as [TestActor, TestActor];
+    const stuck = leaseOf(stopped);
+    pass(world, leaseMs / 2);
+    world.answer(busy, leaseOf(busy)); // and begins its next one
+    pass(world, leaseMs / 2);
+    expect([...stopped.revoked]).toEqual([stuck.id]);
+    expect([stopped.held.size, busy.held.size]).toEqual([1, 1]);
+    world.answer(busy, leaseOf(busy));
+    expect(leaseOf(busy).work).toEqual(stuck.work);
   });
 
   it("gets it again if it is the only one", () => {
