@@ -218,4 +218,5 @@ const knownReasons = new Set([
   "policy_unavailable",
   "revoked",
   "lease_revoked",
+  "already_answered",
 ]);
