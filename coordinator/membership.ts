@@ -23,6 +23,7 @@ interface Member {
 const mostMembers = 10_000;
 const longestStatus = 16 * 1024;
 const mostDifferences = 100;
+const mostFingerprints = 16;
 
 export interface MembershipOptions {
   readonly state: RunState;
@@ -74,7 +75,6 @@ export class Membership {
     const fingerprint = parseFingerprint(request.fingerprint_json);
     const memberId = `${role.toLowerCase()}-${randomUUID().slice(0, 8)}`;
     if (role === "LEARNER") await this.#takeOver(memberId, request, fingerprint);
-    else await this.#recordFingerprint(role, fingerprint);
     const { host, pid } = request;
     const { generation } = this;
     this.#members.set(memberId, { id: memberId, role, host, pid, generation, seen: performance.now(), statusJson: "" });
@@ -133,10 +133,15 @@ export class Membership {
       : `generation ${generation} was never given out (newest: ${this.generation}): register first`;
   }
 
-  /** The newest learner did work. Only now its fingerprint counts: one that refuses to resume here changes nothing. */
-  async learnerWorked(): Promise<void> {
+  /**
+   * The newest learner did work, with rollouts of these actors. Only now their fingerprints count: a learner that refuses to
+   * resume here, or an actor that the learner refuses, changes nothing. Throws CORRUPT for what is no fingerprint.
+   */
+  async worked(actorFingerprints: readonly string[]): Promise<void> {
     const { learner } = this.#options.state.current;
     if (learner !== null) await this.#recordFingerprint("LEARNER", learner.fingerprint);
+    for (const json of actorFingerprints.slice(0, mostFingerprints))
+      await this.#recordFingerprint("ACTOR", parseFingerprint(json));
   }
 
   async #leave(member: Member): Promise<void> {

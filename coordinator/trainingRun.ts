@@ -125,7 +125,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
       await this.#setState({ state: "FAILED", failure: report.failure });
       return this.#answer("accepted");
     }
-    await this.parts.members.learnerWorked();
+    await this.parts.members.worked(report.actor_fingerprints);
     const isNew = await this.#isNew(report);
     if (isNew || report.finished) await this.#store(report, isNew);
     this.emit("changed");

@@ -13,7 +13,7 @@ export interface AdmissionOptions {
   readonly spec: EnvironmentSpec | null;
   readonly actorFingerprint: Fingerprint | null;
   readonly log: Logger;
-  /** Actors of different fingerprints work on the run from here on: it is not reproducible. */
+  /** Rollouts of actors of different fingerprints were taken: the run is not reproducible any more. */
   readonly onNotReproducible: (differences: readonly string[]) => void;
 }
 
@@ -24,6 +24,10 @@ export interface Refusal {
 
 /** More would only mean that one actor takes every lease: a typing error rather than a machine. */
 const maxCapacity = 1024;
+/** More kinds of machines make a run no less reproducible than two. */
+const mostFingerprints = 16;
+/** Banned ids kept: a banned actor that registers again has another id, so the list would grow with each. */
+const mostBanned = 1000;
 
 /**
  * Which actors may work on the run. The first one's environment spec becomes the run's; all others must describe the
@@ -32,6 +36,7 @@ const maxCapacity = 1024;
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #banned = new Map<string, string>();
+  readonly #worked = new Set<string>();
   #spec: EnvironmentSpec | null;
   #fingerprint: Fingerprint | null;
   #announceSpec: (spec: EnvironmentSpec) => void = () => {};
@@ -48,14 +53,19 @@ export class Admission {
     if (options.spec !== null) this.#announceSpec(options.spec);
   }
 
-  /** Of the first actor; null: none yet. */
+  /** Of the first actor that worked on the run; null: none yet. */
   get actorFingerprint(): Fingerprint | null {
     return this.#fingerprint;
+  }
+  /** Of all actors whose rollouts this process took, as JSON, each once. */
+  get workedWith(): readonly string[] {
+    return [...this.#worked];
   }
 
   /** An actor that misbehaved is not let in again under its id. */
   ban(actorId: string, why: string): void {
     this.#banned.set(actorId, why);
+    if (this.#banned.size > mostBanned) this.#banned.delete(this.#banned.keys().next().value!);
   }
 
   /** null: welcome. */
@@ -82,13 +92,25 @@ export class Admission {
     const ban = this.#banned.get(hello.actor_id);
     if (ban !== undefined) return { reason: "banned", explanation: `actor ${hello.actor_id} was sent away: ${ban}` };
     try {
-      const fingerprint = parseFingerprint(hello.fingerprint_json);
-      const wrong = this.#wrongSpec(hello.environment_spec_json);
-      if (wrong === null) this.#compare(fingerprint, hello.actor_id);
-      return wrong;
+      parseFingerprint(hello.fingerprint_json);
+      return this.#wrongSpec(hello.environment_spec_json);
     } catch (error) {
       return { reason: "hello", explanation: messageOf(error) };
     }
+  }
+
+  /** A rollout of an admitted actor was taken: only from here on its fingerprint counts. */
+  worked(actorId: string, fingerprintJson: string): void {
+    if (this.#worked.has(fingerprintJson) || this.#worked.size >= mostFingerprints) return;
+    this.#worked.add(fingerprintJson);
+    const fingerprint = parseFingerprint(fingerprintJson);
+    this.#fingerprint ??= fingerprint;
+    const differences = fingerprintDifferences(this.#fingerprint, fingerprint);
+    if (differences.length === 0) return;
+    this.#options.log.error(
+      `this run is NOT REPRODUCIBLE any more: actor ${actorId} differs from the first one: ${differences.join("; ")}`,
+    );
+    this.#options.onNotReproducible(differences);
   }
 
   #wrongSpec(json: string): Refusal | null {
@@ -105,15 +127,5 @@ export class Admission {
     if (fields.length === 0) return null;
     const list = fields.map((f) => `${f} ${canonicalJson(spec[f])} instead of ${canonicalJson(known[f])}`);
     return { reason: "spec", explanation: `the actor's environment differs from the run's: ${list.join(", ")}` };
-  }
-
-  #compare(fingerprint: Fingerprint, actorId: string): void {
-    this.#fingerprint ??= fingerprint;
-    const differences = fingerprintDifferences(this.#fingerprint, fingerprint);
-    if (differences.length === 0) return;
-    this.#options.log.error(
-      `this run is NOT REPRODUCIBLE any more: actor ${actorId} differs from the first one: ${differences.join("; ")}`,
-    );
-    this.#options.onNotReproducible(differences);
   }
 }

@@ -33,6 +33,7 @@ const badRolloutsAllowed = 3;
 
 interface Session extends LeaseActor {
   readonly peer: string;
+  readonly fingerprint: string; // JSON
   badInARow: number;
 }
 
@@ -105,6 +106,7 @@ export class Ingest {
       id: hello.actor_id,
       capacity: hello.capacity,
       peer: stream.getPeer(),
+      fingerprint: hello.fingerprint_json,
       badInARow: 0,
       grant: (lease) => void stream.write({ lease: this.#leaseMessage(lease) }),
       revoke: (leaseId, reason) => void stream.write({ revoke: { lease_id: leaseId, reason } }),
@@ -155,7 +157,7 @@ export class Ingest {
   }
 
   #count(session: Session, message: RolloutMessage, verdict: Verdict): string {
-    const { metrics, log } = this.#options;
+    const { admission, metrics, log } = this.#options;
     if (verdict.outcome === "refused") {
       session.badInARow++;
       metrics.rolloutsRefused.inc({ reason: verdict.reason });
@@ -167,6 +169,7 @@ export class Ingest {
     if (verdict.outcome === "stale") metrics.rolloutsStale.inc({ reason: verdict.reason });
     if (verdict.outcome === "taken") {
       session.badInARow = 0;
+      admission.worked(session.id, session.fingerprint);
       metrics.rolloutsTaken.inc();
       const { environment_seconds: environment, inference_seconds: inference, total_seconds: total } = message;
       metrics.rolloutSeconds.inc({ part: "environment" }, environment);

@@ -38,6 +38,7 @@ export interface LearnerSettings {
   readonly build: string;
   readonly generation: () => number;
   readonly actorFingerprint: () => Fingerprint | null;
+  readonly workedWith: () => readonly string[]; // fingerprints of the actors, JSON
   readonly reproducible: () => boolean;
   readonly checkpointEvery: number; // updates
   readonly policies: readonly PolicySnapshot[]; // of every version that the first rounds use, the newest last
@@ -193,6 +194,7 @@ export class Learner {
       generation: this.#settings.generation(),
       update: this.#parts.rounds.updatesDone,
       agent_steps: this.#agentSteps,
+      actor_fingerprints: [...this.#settings.workedWith()],
     };
   }
 

@@ -125,6 +125,7 @@ function learnerSettings(
     build,
     generation: () => member.generation,
     actorFingerprint: () => admission.actorFingerprint,
+    workedWith: () => admission.workedWith,
     reproducible: () => reproducible.value,
     checkpointEvery: deploy.checkpointEvery,
     policies,

@@ -159,13 +159,20 @@ it("pauses, resumes and stops; stopping waits for the learner's goodbye", async 
   expect((await outcome).state).toBe("STOPPING");
 });
 
-it("marks the run not reproducible once a member of another fingerprint works on it", async () => {
+it("marks the run not reproducible once an actor of another fingerprint works on it, not if it only registers", async () => {
   const { client } = await startCoordinator({ runDir: await temporaryFolder() });
+  const reproducible = async () => (await client.getRun()).reproducible;
+  const [own, other] = [{}, { cpu: "Another CPU" }].map((of) => registration("ACTOR", of).fingerprint_json) as [
+    string,
+    string,
+  ];
   await client.register(registration("ACTOR"));
-  await client.register(registration("ACTOR"));
-  expect((await client.getRun()).reproducible).toBe(true);
   await client.register(registration("ACTOR", { cpu: "Another CPU" }));
-  expect((await client.getRun()).reproducible).toBe(false);
+  await client.register(registration("LEARNER"));
+  await client.reportUpdate({ ...report(1, 1), actor_fingerprints: [own] });
+  expect(await reproducible()).toBe(true);
+  await client.reportUpdate({ ...report(1, 2), actor_fingerprints: [own, other] });
+  expect(await reproducible()).toBe(false);
 });
 
 it("a learner of another fingerprint counts once it has worked, not if it only looked in", async () => {

@@ -32,18 +32,37 @@ it("refuses an actor of another run, config, build or environment, naming both v
   expect(await learner.exit).toBe(0);
 });
 
-it("lets in an actor of another fingerprint, and the run is then not reproducible", async () => {
+const foreign = JSON.stringify({ ...fingerprint(null), cpu: "Another CPU" });
+
+it("an actor of another fingerprint makes the run not reproducible once its work is taken", async () => {
   const system = await RunningSystem.start(smallRun(2, rounds, 0));
   const learner = system.learner();
-  const first = await system.actor(learner, { onLease: () => {} });
-  await first.welcomed;
-  const foreign = JSON.stringify({ ...fingerprint(null), cpu: "Another CPU" });
-  const second = await system.actor(learner, { capacity: 2, hello: { fingerprint_json: foreign } });
+  const first = await system.actor(learner, {
+    onLease: (self, lease) => (lease.env_batch === 0 ? self.answer(lease) : self.kill()),
+  });
+  await first.ended; // it did EnvBatch 0, or it would not have been leased EnvBatch 1
+  const second = await system.actor(learner, { hello: { fingerprint_json: foreign } });
   expect(await second.welcomed).toBe("");
-  first.kill();
   expect(await learner.exit).toBe(0);
-  const { metrics } = await system.coordinator.client.control("STATUS");
-  expect(metrics.reproducible).toBe(0);
+  expect(second.outcomes).toContain("taken");
+  const { metrics, run } = await system.coordinator.client.control("STATUS");
+  expect([metrics.reproducible, run?.reproducible]).toEqual([0, false]);
+});
+
+it("an actor of another fingerprint that is refused, or that never answers, changes nothing", async () => {
+  const system = await RunningSystem.start(smallRun(2, rounds, 0));
+  const learner = system.learner();
+  const { client } = system.coordinator;
+  await client.register({ role: "ACTOR", host: "elsewhere", pid: 1, build: "b", fingerprint_json: foreign });
+  const refused = await system.actor(learner, { hello: { fingerprint_json: foreign, build: "0.0.1+old" } });
+  expect(await refused.welcomed).toMatch(/build is 0\.0\.1\+old/);
+  const idle = await system.actor(learner, { hello: { fingerprint_json: foreign }, onLease: () => {} });
+  expect(await idle.welcomed).toBe("");
+  idle.kill();
+  await system.actor(learner);
+  expect(await learner.exit).toBe(0);
+  const { metrics, run } = await client.control("STATUS");
+  expect([metrics.reproducible, run?.reproducible]).toEqual([1, true]);
 });
 
 it("refuses damaged and foreign rollouts with a reason, never trains on them, and sends a repeated sender away", async () => {

@@ -13,6 +13,7 @@ export interface UpdateReport {
   'weights_sha256'?: (string);
   'policy'?: (Buffer | Uint8Array | string);
   'failure'?: (string);
+  'actor_fingerprints'?: (string)[];
 }
 
 export interface UpdateReport__Output {
@@ -25,4 +26,5 @@ export interface UpdateReport__Output {
   'weights_sha256': (string);
   'policy': (Buffer);
   'failure': (string);
+  'actor_fingerprints': (string)[];
 }
