@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, InvalidArgumentError, Option } from "commander";
+import { algorithmNames } from "../shared/algorithms.ts";
 import { packageVersion } from "../shared/build.ts";
 import type { ControlFlags } from "./control.ts";
 import { deployConfig } from "./deployFlags.ts";
@@ -43,7 +44,7 @@ function withRunConfig(command: Command): Command {
       "--env <id|module>",
       "environment (`anchorage envs` lists them), or a TypeScript module's path; default HalfCheetah-v4",
     )
-    .option("--algo <name>", "policy objective: ano or ppo")
+    .option("--algo <name>", `algorithm: ${algorithmNames.join(", ")}, or the path of a module with an objective`)
     .option("--seed <number>", "root of all randomness")
     .option("--total-steps <number>", "agent steps")
     .option("--policy-lag <0|1|async>", "0: the paper's protocol; 1: collect while updating, still deterministic")

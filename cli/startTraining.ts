@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { prepareRunFolder } from "../coordinator/runStore.ts";
 import { networkSpec } from "../learner/networkSpec.ts";
+import { loadOwnObjective } from "../learner/objectives/ownObjective.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { configDigest, type RunConfig } from "../shared/runConfig.ts";
 import { checkAddresses } from "./checkAddresses.ts";
@@ -38,6 +39,7 @@ async function checkedTraining(flags: TrainFlags): Promise<number> {
   if (resume && flags.runDir === undefined)
     throw new OperatorError("CONFIG", "--resume does not say which run.", "Give its folder with --run-dir.");
   const config = resume ? resumedRunConfig(flags.runDir!, flags) : newRunConfig(flags);
+  await loadOwnObjective(config.algo); // throws CONFIG, once, before any process is started
   await checkEnvironment(config);
   const run = { config, runDir: resolve(flags.runDir ?? newRunDir(config)), resume, json: flags.json ?? false };
   if (resume && configDigest(config) === configDigest(resumedRunConfig(run.runDir, {}))) {
@@ -63,7 +65,8 @@ async function checkEnvironment(config: RunConfig): Promise<void> {
 
 /** runs/<environment>-<algo>-s<seed>-<n>: the first number that is free. */
 function newRunDir(config: RunConfig): string {
-  const name = `${config.env.replace(/^.*\//, "").replace(/\.\w+$/, "")}-${config.algo}-s${config.seed}`;
+  const named = (text: string): string => text.replace(/^.*\//, "").replace(/\.[cm]?[jt]s$/, "");
+  const name = `${named(config.env)}-${named(config.algo)}-s${config.seed}`;
   for (let n = 1; ; n++) {
     const folder = join("runs", `${name}-${n}`);
     if (!existsSync(folder)) return folder;

@@ -168,13 +168,17 @@ async function removeRun(folder: string): Promise<void> {
 
 /** [a-z0-9-], such as `halfcheetah-v4-ano-s1-20261121-0410-9f3a21`. */
 function newRunId(config: RunConfig): string {
-  const env = basename(config.env)
-    .replace(/\.\w+$/, "")
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .slice(0, 40);
+  const named = (text: string): string =>
+    basename(text)
+      .replace(/\.[cm]?[jt]s$/, "")
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "-")
+      .slice(0, 40);
   const time = new Date().toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 13);
-  return `${env}-${config.algo}-s${config.seed}-${time}-${randomBytes(3).toString("hex")}`.replace(/^-+/, "");
+  return `${named(config.env)}-${named(config.algo)}-s${config.seed}-${time}-${randomBytes(3).toString("hex")}`.replace(
+    /^-+/,
+    "",
+  );
 }
 
 async function storedConfig(folder: string): Promise<RunConfig> {

@@ -1,23 +1,16 @@
 import { OperatorError, shapeError } from "../shared/errors.ts";
-import { inputShape, type NetworkSpec, parameterSpecs } from "./networkSpec.ts";
-import type { Minibatch, OptimizerState, ParameterArrays, UpdateSettings } from "./update.ts";
+import { minibatchInputs } from "./minibatchInputs.ts";
+import { type NetworkSpec, parameterSpecs } from "./networkSpec.ts";
+import type { FunctionInput } from "./policyFunctions.ts";
+import type { FunctionInputs, Minibatch, OptimizerState, ParameterArrays, UpdateSettings } from "./update.ts";
 
 const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Throws SHAPE unless the minibatch has the lengths and dtypes that the settings say, and its actions exist. */
 export function checkMinibatch(settings: UpdateSettings, minibatch: Minibatch): void {
-  const { network, minibatchSize } = settings;
-  const { distribution } = network;
-  const discrete = distribution.kind === "categorical";
-  requireArray("minibatch.observations", minibatch.observations, network.input.frames ? Uint8Array : Float32Array);
-  requireArray("minibatch.actions", minibatch.actions, discrete ? Int32Array : Float32Array);
-  requireLength("minibatch.observations", minibatch.observations, minibatchSize * elements(inputShape(network)));
-  requireLength("minibatch.actions", minibatch.actions, minibatchSize * (discrete ? 1 : distribution.actions));
-  for (const field of ["logProbs", "advantages", "returns", "values"] as const) {
-    requireArray(`minibatch.${field}`, minibatch[field], Float32Array);
-    requireLength(`minibatch.${field}`, minibatch[field], minibatchSize);
-  }
-  if (!discrete) return;
+  const { distribution } = settings.network;
+  checkFunctionInputs("minibatch", minibatchInputs(settings), minibatch as unknown as FunctionInputs);
+  if (distribution.kind !== "categorical") return;
   const wrong = minibatch.actions.findIndex((action: number) => action < 0 || action >= distribution.actions);
   if (wrong >= 0)
     throw new OperatorError(
@@ -25,6 +18,14 @@ export function checkMinibatch(settings: UpdateSettings, minibatch: Minibatch): 
       `minibatch.actions[${wrong}] is ${minibatch.actions[wrong]}, outside 0..${distribution.actions - 1}.`,
       "Run the same commit and run file in every process.",
     );
+}
+
+/** Throws SHAPE unless `given` holds every input, each of its dtype and length; `what` names them. */
+export function checkFunctionInputs(what: string, inputs: readonly FunctionInput[], given: FunctionInputs): void {
+  for (const { name, shape, dtype } of inputs) {
+    requireArray(`${what}.${name}`, given[name], arrayTypes[dtype]);
+    requireLength(`${what}.${name}`, given[name]!, elements(shape));
+  }
 }
 
 /** Throws SHAPE unless `arrays` holds exactly the network's parameters, each of its length; `what` names them. */
@@ -63,6 +64,7 @@ export function checkLearningRate(learningRate: number): void {
     );
 }
 
+const arrayTypes = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array } as const;
 type ArrayType = typeof Float32Array | typeof Int32Array | typeof Uint8Array;
 
 function requireArray(field: string, got: unknown, wanted: ArrayType): void {

@@ -1,15 +1,25 @@
 import { messageOf, OperatorError } from "../shared/errors.ts";
-import { checkLearningRate, checkMinibatch, checkOptimizer, checkParameterArrays } from "./checkInputs.ts";
+import {
+  checkFunctionInputs,
+  checkLearningRate,
+  checkMinibatch,
+  checkOptimizer,
+  checkParameterArrays,
+} from "./checkInputs.ts";
 import { createSession, type PreparedCall, type Session, type TensorArray } from "./compile/session.ts";
 import { buildUpdateGraph, names, type VariableKind, variableKinds } from "./compile/updateGraph.ts";
 import { metricOrder, stepMetrics } from "./minibatchGradient.ts";
+import { type InputSpec, minibatchInputs } from "./minibatchInputs.ts";
 import { type ParameterSpec, parameterSpecs } from "./networkSpec.ts";
 import { isFiniteStep, notFiniteError } from "./notFinite.ts";
+import { policyFunction, policyFunctionsOf } from "./policyFunctions.ts";
 import { loadTensorFlow, usedDevice } from "./tensorflow.ts";
 import type {
+  FunctionInputs,
   Minibatch,
   OptimizerState,
   ParameterArrays,
+  PolicyFunctionName,
   StepMetrics,
   UpdateEngine,
   UpdateSettings,
@@ -23,6 +33,8 @@ export class CompiledUpdate implements UpdateEngine {
   readonly #settings: UpdateSettings;
   readonly #specs: readonly ParameterSpec[];
   readonly #session: Session;
+  readonly #inputs: readonly InputSpec[];
+  readonly #functions: ReadonlyMap<PolicyFunctionName, PreparedCall>;
   readonly #step: PreparedCall;
   readonly #diagnose: PreparedCall;
   readonly #read: Record<VariableKind, PreparedCall>;
@@ -35,10 +47,18 @@ export class CompiledUpdate implements UpdateEngine {
     this.#specs = parameterSpecs(settings.network);
     const definition = buildUpdateGraph(loadTensorFlow(settings), settings);
     const session = createSession(definition, settings.threads, usedDevice(settings.device));
-    const minibatch = Object.values(names.minibatch);
+    this.#inputs = minibatchInputs(settings);
+    const minibatch = this.#inputs.map(({ name }) => names.input("minibatch", name));
     this.#session = session;
     this.#step = session.prepare([...minibatch, names.stepSize, names.epsilon], [names.metrics], [names.step]);
     this.#diagnose = session.prepare(minibatch, [names.metrics], []);
+    this.#functions = new Map(
+      policyFunctionsOf(settings).map(([name, { inputs, outputs }]) => {
+        const feeds = inputs(settings).map((input) => names.input(name, input.name));
+        const fetches = outputs(settings).map((output) => names.output(name, output.name));
+        return [name, session.prepare(feeds, fetches, [])];
+      }),
+    );
     const perParameter = (name: typeof names.given, kind: VariableKind): string[] =>
       this.#specs.map((spec) => name(kind, spec.name));
     const read = (kind: VariableKind): PreparedCall => session.prepare([], perParameter(names.current, kind), []);
@@ -87,27 +107,38 @@ export class CompiledUpdate implements UpdateEngine {
     return metadata;
   }
 
+  evaluate(name: PolicyFunctionName, inputs: FunctionInputs): Record<string, Float32Array> {
+    const { inputs: wanted, outputs } = policyFunction(name);
+    checkFunctionInputs(name, wanted(this.#settings), inputs);
+    const results = outputs(this.#settings).map((output) => [output.name, zeros(output.shape)] as const);
+    const arrays = wanted(this.#settings).map((input) => inputs[input.name]!);
+    this.#functions.get(name)!.run(
+      arrays,
+      results.map(([, array]) => array),
+    );
+    return Object.fromEntries(results);
+  }
+
   close(): void {
     this.#session.close();
   }
 
-  /** In the order of names.minibatch, then Adam's two. */
+  /** In the order of minibatchInputs, then Adam's two. */
   #stepInputs(minibatch: Minibatch, learningRate: number): TensorArray[] {
     checkMinibatch(this.#settings, minibatch);
     checkLearningRate(learningRate);
-    const { observations, actions, logProbs, advantages, returns, values } = minibatch;
     const { adamBeta1, adamBeta2, adamEps } = this.#settings;
     const t = this.#stepsTaken + 1;
     const correction = Math.sqrt(1 - adamBeta2 ** t);
     const stepSize = Float32Array.of((learningRate * correction) / (1 - adamBeta1 ** t));
     const epsilon = Float32Array.of(adamEps * correction);
-    return [observations, actions, logProbs, advantages, returns, values, stepSize, epsilon];
+    return [...this.#inputs.map(({ name }) => minibatch[name]!), stepSize, epsilon];
   }
 
   /** What a failed step means: its numbers are computed again, without applying them. */
   #stepError(inputs: readonly TensorArray[], cause: unknown): unknown {
     if ((cause as { code?: unknown }).code !== "TF_INVALID_ARGUMENT") return updateFailed(cause);
-    this.#diagnose.run(inputs.slice(0, Object.keys(names.minibatch).length), [this.#metrics]);
+    this.#diagnose.run(inputs.slice(0, this.#inputs.length), [this.#metrics]);
     const metrics = stepMetrics(this.#metrics);
     return isFiniteStep(metrics) ? updateFailed(cause) : notFiniteError(metrics, this.#stepsTaken);
   }
@@ -124,8 +155,12 @@ export class CompiledUpdate implements UpdateEngine {
   }
 
   #zeros(): Float32Array[] {
-    return this.#specs.map(({ shape }) => new Float32Array(shape.reduce((a, b) => a * b, 1)));
+    return this.#specs.map(({ shape }) => zeros(shape));
   }
+}
+
+function zeros(shape: readonly number[]): Float32Array {
+  return new Float32Array(shape.reduce((a, b) => a * b, 1));
 }
 
 function updateFailed(cause: unknown): OperatorError {

@@ -1,13 +1,23 @@
-import { checkLearningRate, checkMinibatch, checkOptimizer, checkParameterArrays } from "./checkInputs.ts";
+import {
+  checkFunctionInputs,
+  checkLearningRate,
+  checkMinibatch,
+  checkOptimizer,
+  checkParameterArrays,
+} from "./checkInputs.ts";
 import type { MinibatchTensors } from "./loss.ts";
 import { minibatchGradient, stepMetrics } from "./minibatchGradient.ts";
-import { inputShape, type ParameterSpec, parameterSpecs } from "./networkSpec.ts";
+import { minibatchInputs } from "./minibatchInputs.ts";
+import { type ParameterSpec, parameterSpecs } from "./networkSpec.ts";
 import { isFiniteStep, notFiniteError } from "./notFinite.ts";
+import { type FunctionInput, policyFunction } from "./policyFunctions.ts";
 import { loadTensorFlow, type Tensor, type TensorFlow } from "./tensorflow.ts";
 import type {
+  FunctionInputs,
   Minibatch,
   OptimizerState,
   ParameterArrays,
+  PolicyFunctionName,
   StepMetrics,
   UpdateEngine,
   UpdateSettings,
@@ -62,9 +72,10 @@ export class EagerUpdate implements UpdateEngine {
     checkMinibatch(this.#settings, minibatch);
     checkLearningRate(learningRate);
     const tf = this.#tf;
-    const parameters = Object.fromEntries(this.#specs.map((spec, i) => [spec.name, this.#weights[i]!]));
     const next = tf.tidy(() => {
-      const { metrics, gradients } = minibatchGradient(this.#settings, parameters, this.#tensors(minibatch));
+      const tensors = this.#tensors(minibatchInputs(this.#settings), minibatch as unknown as FunctionInputs);
+      const batch = tensors as unknown as MinibatchTensors;
+      const { metrics, gradients } = minibatchGradient(this.#settings, this.#parameters, batch);
       return { numbers: metrics, ...this.#adam(gradients, learningRate) };
     });
     const metrics = stepMetrics(next.numbers.dataSync() as Float32Array);
@@ -79,8 +90,22 @@ export class EagerUpdate implements UpdateEngine {
     return metrics;
   }
 
+  evaluate(name: PolicyFunctionName, inputs: FunctionInputs): Record<string, Float32Array> {
+    const { inputs: wanted, compute } = policyFunction(name);
+    checkFunctionInputs(name, wanted(this.#settings), inputs);
+    return this.#tf.tidy(() => {
+      const results = compute(this.#settings, this.#parameters, this.#tensors(wanted(this.#settings), inputs));
+      const arrays = Object.entries(results).map(([key, tensor]) => [key, tensor.dataSync().slice() as Float32Array]);
+      return Object.fromEntries(arrays) as Record<string, Float32Array>;
+    });
+  }
+
   close(): void {
     this.#tf.dispose([this.#weights, this.#m, this.#v]);
+  }
+
+  get #parameters(): Record<string, Tensor> {
+    return Object.fromEntries(this.#specs.map((spec, i) => [spec.name, this.#weights[i]!]));
   }
 
   #adam(gradients: readonly Tensor[], learningRate: number): AdamState {
@@ -97,29 +122,13 @@ export class EagerUpdate implements UpdateEngine {
     return { weights, m, v };
   }
 
-  #tensors(minibatch: Minibatch): MinibatchTensors {
-    const tf = this.#tf;
-    const { network, minibatchSize: size } = this.#settings;
-    const { distribution } = network;
-    const observations = tf.tensor(
-      Float32Array.from(minibatch.observations),
-      [size, ...inputShape(network)],
-      "float32",
-    );
-    const actions =
-      distribution.kind === "categorical"
-        ? tf.tensor(minibatch.actions, [size], "int32")
-        : tf.tensor(minibatch.actions, [size, distribution.actions], "float32");
-    const column = (field: "logProbs" | "advantages" | "returns" | "values"): Tensor =>
-      tf.tensor1d(minibatch[field].slice());
-    return {
-      observations,
-      actions,
-      logProbs: column("logProbs"),
-      advantages: column("advantages"),
-      returns: column("returns"),
-      values: column("values"),
-    };
+  #tensors(inputs: readonly FunctionInput[], arrays: FunctionInputs): Record<string, Tensor> {
+    const tensors = inputs.map(({ name, shape, dtype }) => {
+      const array = arrays[name]!;
+      const own = dtype === "uint8" ? Float32Array.from(array) : array.slice();
+      return [name, this.#tf.tensor(own, [...shape], dtype === "int32" ? "int32" : "float32")] as const;
+    });
+    return Object.fromEntries(tensors);
   }
 
   #replaced(old: Tensor[], arrays: Readonly<ParameterArrays>): Tensor[] {

@@ -39,3 +39,11 @@ export function generalizedAdvantages(x: GaeInput, gamma: number, lambda: number
   }
   return { advantages, returns };
 }
+
+/** One-step TD errors δ_t = r_t + γ (1 − terminated_t) V'_t − V_t, [T, B]. */
+export function temporalDifferences(x: GaeInput, gamma: number): Float32Array {
+  return Float32Array.from(
+    x.rewards,
+    (reward, i) => reward + gamma * (x.terminated[i] ? 0 : x.nextValues[i]!) - x.values[i]!,
+  );
+}

@@ -1,5 +1,7 @@
-import type { Distribution } from "./networkSpec.ts";
-import { objectives } from "./objectives/registry.ts";
+import { OperatorError } from "../shared/errors.ts";
+import { distributionTerms, klFrom } from "./distribution.ts";
+import type { SampleTensors } from "./objectives/objective.ts";
+import { objectiveOf } from "./objectives/ownObjective.ts";
 import type { Tensor, TensorFlow } from "./tensorflow.ts";
 import type { UpdateSettings } from "./update.ts";
 
@@ -18,6 +20,9 @@ export interface MinibatchTensors {
   readonly advantages: Tensor; // [M] not normalised
   readonly returns: Tensor; // [M]
   readonly values: Tensor; // [M]
+  readonly klCoef?: Tensor; // scalar
+  readonly oldPolicy?: Tensor; // [M, W]
+  readonly tdErrors?: Tensor; // [M]
 }
 
 /** Scalars. */
@@ -34,7 +39,6 @@ export interface LossTerms {
 
 /** Beyond ln(float32 max) = 88 the ratio overflows and its gradients turn NaN; within ±20 no sample counts any more. */
 const logRatioLimit = 20;
-const halfLogTwoPi = 0.5 * Math.log(2 * Math.PI);
 
 /**
  * The shared loss of every algorithm (ALGORITHMS, the shared update):
@@ -47,57 +51,59 @@ export function minibatchLoss(
   output: PolicyOutput,
   batch: MinibatchTensors,
 ): LossTerms {
-  const objective = objectives[settings.algo];
+  const objective = objectiveOf(settings);
   const advantages = settings.normalizeAdvantages ? normalised(tf, batch.advantages) : batch.advantages;
-  const { logProb, entropy } = distributionTerms(tf, settings.network.distribution, output, batch.actions);
+  const { distribution } = settings.network;
+  const { logProb, entropy } = distributionTerms(tf, distribution, output, batch.actions);
   const logRatio = tf.sub(logProb, batch.logProbs);
-  const excess = tf.expm1(tf.clipByValue(logRatio, -logRatioLimit, logRatioLimit)); // r - 1, exact near r = 1
-  const policyLoss = tf.neg(tf.mean(objective.perSample(tf, excess, advantages, settings)));
+  const clamped = tf.clipByValue(logRatio, -logRatioLimit, logRatioLimit);
+  const excess = tf.expm1(clamped); // r - 1, exact near r = 1
+  const approxKl = tf.mean(tf.sub(excess, logRatio));
+  const samples: SampleTensors = {
+    excess,
+    logRatio: clamped,
+    logProb,
+    advantages,
+    values: batch.values,
+    approxKl,
+    ...(batch.klCoef && { klCoef: batch.klCoef }),
+    ...(batch.oldPolicy && { klFromOld: klFrom(tf, distribution, batch.oldPolicy, output) }),
+    ...(batch.tdErrors && { tdErrors: batch.tdErrors }),
+  };
+  const policyLoss = tf.neg(tf.mean(checked(objective.perSample(tf, samples, settings), settings)));
   const valueLoss = clippedValueLoss(tf, output.value, batch, settings.valueClip);
   const withValue = tf.add(policyLoss, tf.mul(settings.valueCoef, valueLoss));
   const loss = settings.entropyCoef === 0 ? withValue : tf.sub(withValue, tf.mul(settings.entropyCoef, entropy));
-  const outside = tf.greater(tf.abs(excess), objective.halfWidth(tf, advantages, settings));
+  const halfWidth = objective.halfWidth?.(tf, advantages, settings) ?? tf.scalar(Number.POSITIVE_INFINITY);
+  const outside = tf.greater(tf.abs(excess), halfWidth);
   return {
     loss: loss.asScalar(),
     policyLoss,
     valueLoss,
     entropy,
-    approxKl: tf.mean(tf.sub(excess, logRatio)),
+    approxKl,
     clipFraction: tf.mean(tf.cast(outside, "float32")),
     ratioMin: tf.add(1, tf.min(excess)),
     ratioMax: tf.add(1, tf.max(excess)),
   };
 }
 
+/** A user's objective may give anything. */
+function checked(each: Tensor, { algo, minibatchSize }: UpdateSettings): Tensor {
+  const { shape } = each ?? {};
+  if (shape && (shape.length === 0 || (shape.length === 1 && shape[0] === minibatchSize))) return each;
+  const got = shape ? `a tensor of shape [${shape.join(", ")}]` : String(each);
+  throw new OperatorError(
+    "CONFIG",
+    `perSample of the objective ${algo} gave ${got}, expected [${minibatchSize}] or a scalar.`,
+    "Give one number per sample of the minibatch, to be maximised in its mean.",
+  );
+}
+
 function normalised(tf: TensorFlow, advantages: Tensor): Tensor {
   const centred = tf.sub(advantages, tf.mean(advantages));
   const variance = tf.div(tf.sum(tf.square(centred)), advantages.size - 1);
   return tf.div(centred, tf.add(tf.sqrt(variance), 1e-8));
-}
-
-/** ln pi(a|s) of each sample, [M], and the mean entropy in nats, a scalar. */
-function distributionTerms(
-  tf: TensorFlow,
-  distribution: Distribution,
-  { policy, logStd }: PolicyOutput,
-  actions: Tensor,
-): { logProb: Tensor; entropy: Tensor } {
-  if (distribution.kind === "categorical") {
-    const logProbs = tf.logSoftmax(policy as Parameters<typeof tf.logSoftmax>[0]);
-    const chosen = tf.oneHot(actions as Parameters<typeof tf.oneHot>[0], distribution.actions, 1, 0, "float32");
-    return {
-      logProb: tf.sum(tf.mul(logProbs, chosen), 1),
-      entropy: tf.neg(tf.mean(tf.sum(tf.mul(tf.exp(logProbs), logProbs), 1))),
-    };
-  }
-  if (!logStd) throw new Error("a gaussian policy needs its log_std");
-  const sumLogStd = tf.sum(logStd);
-  const standardised = tf.mul(tf.sub(actions, policy), tf.exp(tf.neg(logStd)));
-  const logDensityAtMean = tf.neg(tf.add(sumLogStd, distribution.actions * halfLogTwoPi));
-  return {
-    logProb: tf.sub(logDensityAtMean, tf.mul(0.5, tf.sum(tf.square(standardised), 1))),
-    entropy: tf.add(sumLogStd, distribution.actions * (halfLogTwoPi + 0.5)),
-  };
 }
 
 /** 0.5 mean(max((V - R)^2, (clip(V, V_old ± clip) - R)^2)); unclipped 0.5 mean((V - R)^2). */

@@ -9,7 +9,21 @@ export interface Samples {
   readonly advantages: Float32Array; // [S]
   readonly returns: Float32Array; // [S]
   readonly values: Float32Array; // [S]
+  readonly klCoef?: Float32Array; // [] for all samples: passed on as it is
+  readonly oldPolicy?: Float32Array; // [S, W]
+  readonly tdErrors?: Float32Array; // [S]
 }
+
+const perSample = [
+  "observations",
+  "actions",
+  "logProbs",
+  "advantages",
+  "returns",
+  "values",
+  "oldPolicy",
+  "tdErrors",
+] as const satisfies readonly (keyof Minibatch)[];
 
 type Rows = Float32Array | Int32Array | Uint8Array;
 
@@ -24,8 +38,9 @@ export class MinibatchGatherer {
     const count = samples.logProbs.length;
     const like = <R extends Rows>(rows: R): R =>
       new (rows.constructor as new (length: number) => R)((rows.length / count) * size);
-    for (const field of ["advantages", "returns", "values"] as const)
-      if (samples[field].length !== count) throw shapeError(field, count, samples[field]);
+    for (const field of ["advantages", "returns", "values", "tdErrors"] as const)
+      if (samples[field] !== undefined && samples[field].length !== count)
+        throw shapeError(field, count, samples[field]);
     this.#samples = samples;
     this.#size = size;
     this.#minibatch = {
@@ -35,13 +50,17 @@ export class MinibatchGatherer {
       advantages: new Float32Array(size),
       returns: new Float32Array(size),
       values: new Float32Array(size),
+      ...(samples.klCoef && { klCoef: samples.klCoef }),
+      ...(samples.oldPolicy && { oldPolicy: like(samples.oldPolicy) }),
+      ...(samples.tdErrors && { tdErrors: new Float32Array(size) }),
     };
   }
 
   /** The samples indices[from .. from + M - 1]. Overwritten by the next call. */
   gather(indices: Int32Array, from: number): Minibatch {
-    for (const field of ["observations", "actions", "logProbs", "advantages", "returns", "values"] as const)
-      copyRows(this.#samples[field], this.#minibatch[field], indices, from, this.#size);
+    for (const field of perSample)
+      if (this.#samples[field] !== undefined)
+        copyRows(this.#samples[field], this.#minibatch[field]!, indices, from, this.#size);
     return this.#minibatch;
   }
 }

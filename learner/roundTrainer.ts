@@ -1,14 +1,18 @@
 import { OperatorError } from "../shared/errors.ts";
 import type { PolicySnapshot } from "../shared/policySnapshot.ts";
 import { runShape } from "../shared/runConfig.ts";
-import { shuffledIndices } from "../shared/seeds.ts";
-import { generalizedAdvantages } from "./gae.ts";
+import { distributionWidth } from "./distribution.ts";
 import { initialWeights } from "./initialWeights.ts";
+import { trainEpochs } from "./minibatchEpochs.ts";
 import { MinibatchGatherer, type Samples } from "./minibatches.ts";
 import { type NetworkSpec, networkSpec } from "./networkSpec.ts";
+import type { Objective } from "./objectives/objective.ts";
+import { objectiveOf } from "./objectives/ownObjective.ts";
 import { normaliseRows, ObservationStatistics } from "./observationStatistics.ts";
 import { exportPolicy } from "./onnxExport.ts";
+import { meanKl, policyRows } from "./policyRows.ts";
 import { RewardScaling } from "./rewardScaling.ts";
+import { fillAdvantages } from "./roundAdvantages.ts";
 import { type RoundBatch, RoundBatchBuilder, type TrainingRollout } from "./roundBatch.ts";
 import type { TrainerSettings, TrainerState, UpdateResult } from "./trainer.ts";
 import { decodeTrainerState, encodeTrainerState, type TrainerNumbers } from "./trainerState.ts";
@@ -16,10 +20,14 @@ import type { ParameterArrays, UpdateEngine, UpdateSettings } from "./update.ts"
 import { explainedVariance, UpdateMetrics } from "./updateMetrics.ts";
 import { weightsSha256 } from "./weightsHash.ts";
 
-/** The update engine's settings of a run. */
-export function updateSettings({ config, spec, device, threads, onednn }: TrainerSettings): UpdateSettings {
+/** The update engine's settings of a run. @param objective the user's own, where the run's algo is a path */
+export function updateSettings(
+  { config, spec, device, threads, onednn }: TrainerSettings,
+  objective: Objective | null = null,
+): UpdateSettings {
   const { minibatchSize } = runShape(config);
-  return { ...config, network: networkSpec(config, spec), minibatchSize, device, threads, onednn };
+  const own = objective === null ? {} : { objective };
+  return { ...config, ...own, network: networkSpec(config, spec), minibatchSize, device, threads, onednn };
 }
 
 /**
@@ -35,14 +43,21 @@ export class RoundTrainer {
   readonly #gatherer: MinibatchGatherer;
   #observations: ObservationStatistics | null = null;
   #rewards: RewardScaling | null = null;
+  readonly #objective: Objective;
+  #klCoef: number;
   #updates = 0;
 
-  constructor(settings: TrainerSettings, engine: UpdateEngine) {
+  /** @param own the user's own objective, where the run's algo is a path: the one that the engine has */
+  constructor(settings: TrainerSettings, engine: UpdateEngine, own: Objective | null = null) {
     const { config, spec } = settings;
     const { stepsPerRound, minibatchSize } = runShape(config);
     this.#settings = settings;
     this.#network = networkSpec(config, spec);
     this.#engine = engine;
+    this.#objective = objectiveOf({ algo: config.algo, ...(own && { objective: own }) });
+    this.#klCoef = config.klCoef;
+    const { needs = [] } = this.#objective;
+    const width = distributionWidth(this.#network.distribution);
     this.#builder = new RoundBatchBuilder(config, spec);
     const { observations, actions, logProbs, values } = this.#builder.arrays;
     this.#samples = {
@@ -52,6 +67,9 @@ export class RoundTrainer {
       values,
       advantages: new Float32Array(stepsPerRound),
       returns: new Float32Array(stepsPerRound),
+      ...(needs.includes("klCoef") && { klCoef: new Float32Array(1) }),
+      ...(needs.includes("oldPolicy") && { oldPolicy: new Float32Array(stepsPerRound * width) }),
+      ...(needs.includes("tdErrors") && { tdErrors: new Float32Array(stepsPerRound) }),
     };
     this.#gatherer = new MinibatchGatherer(this.#samples, minibatchSize);
   }
@@ -65,6 +83,7 @@ export class RoundTrainer {
     this.#rewards = numbers.rewards && new RewardScaling(config.gamma, config.rewardClip, numbers.rewards);
     this.#engine.setParameters(numbers.weights);
     this.#engine.setOptimizer(numbers.optimizer);
+    this.#klCoef = numbers.klCoef ?? config.klCoef;
     return this.#export(numbers.weights);
   }
 
@@ -80,11 +99,12 @@ export class RoundTrainer {
     const batch = this.#builder.build(round, rollouts);
     this.#normalise(batch);
     clock.end("assemble_seconds");
-    this.#advantages(batch);
+    const rewards = this.#rewards ? this.#rewards.scale(batch) : batch.rewards;
+    fillAdvantages(this.#settings.config, { ...batch, batch: batch.columns, rewards }, this.#samples);
     clock.end("gae_seconds");
     const metrics = new UpdateMetrics();
     const learningRate = this.#learningRate(round);
-    const gatherSeconds = this.#epochs(round, learningRate, metrics);
+    const learned = this.#learn(round, learningRate, metrics);
     clock.end("minibatch_seconds");
     this.#updates = round + 1;
     if (this.#observations) {
@@ -106,7 +126,7 @@ export class RoundTrainer {
         learning_rate: learningRate,
         policy_lag: meanLag(round, batch.policyVersions),
         ...clock.seconds,
-        gather_seconds: gatherSeconds,
+        ...learned,
       },
     };
   }
@@ -118,6 +138,7 @@ export class RoundTrainer {
       optimizer: this.#engine.optimizer(),
       observations: this.#observations?.versions ?? null,
       rewards: this.#rewards?.state ?? null,
+      klCoef: this.#steersKlCoef ? this.#klCoef : null,
     };
     return encodeTrainerState(numbers, this.#network);
   }
@@ -141,6 +162,7 @@ export class RoundTrainer {
       environments: config.envs,
       observationVersions: this.#network.input.normalize === null ? null : versions,
       normalizeRewards: config.normalizeRewards,
+      steersKlCoef: this.#steersKlCoef,
     };
   }
 
@@ -158,7 +180,12 @@ export class RoundTrainer {
       rewards: config.normalizeRewards
         ? RewardScaling.initial(config.gamma, config.rewardClip, config.envs).state
         : null,
+      klCoef: this.#steersKlCoef ? config.klCoef : null,
     };
+  }
+
+  get #steersKlCoef(): boolean {
+    return this.#objective.nextKlCoef !== undefined;
   }
 
   /** Raw observations to the network's, each column with the statistics of the version that acted. */
@@ -177,18 +204,6 @@ export class RoundTrainer {
       normaliseRows(raw, normalised, normalisers.get(policyVersions[i % columns]!)!, normalize.clip, i, i + 1);
   }
 
-  #advantages(batch: RoundBatch): void {
-    const { gamma, gaeLambda } = this.#settings.config;
-    const rewards = this.#rewards ? this.#rewards.scale(batch) : batch.rewards;
-    const { advantages, returns } = generalizedAdvantages(
-      { ...batch, batch: batch.columns, rewards },
-      gamma,
-      gaeLambda,
-    );
-    this.#samples.advantages.set(advantages);
-    this.#samples.returns.set(returns);
-  }
-
   #learningRate(round: number): number {
     const { config } = this.#settings;
     return config.annealLearningRate
@@ -196,22 +211,29 @@ export class RoundTrainer {
       : config.learningRate;
   }
 
-  /** Gives the seconds spent on shuffling and gathering. */
-  #epochs(round: number, learningRate: number, metrics: UpdateMetrics): number {
+  /** The round's samples into the weights. Gives what is to be reported of it. */
+  #learn(round: number, learningRate: number, metrics: UpdateMetrics): Record<string, number> {
     const { config } = this.#settings;
-    const { stepsPerRound, minibatchSize } = runShape(config);
-    let gatherMs = 0;
-    for (let epoch = 0; epoch < config.epochs; epoch++) {
-      let began = performance.now();
-      const indices = shuffledIndices(config.seed, round, epoch, stepsPerRound);
-      for (let from = 0; from < stepsPerRound; from += minibatchSize) {
-        const minibatch = this.#gatherer.gather(indices, from);
-        gatherMs += performance.now() - began;
-        metrics.add(this.#engine.step(minibatch, learningRate));
-        began = performance.now();
-      }
+    const { klCoef, oldPolicy } = this.#samples;
+    klCoef?.fill(this.#klCoef);
+    oldPolicy?.set(this.#policyRows());
+    const { epochs, gatherSeconds } = trainEpochs(this.#engine, this.#gatherer, config, round, learningRate, metrics);
+    const learned: Record<string, number> = { gather_seconds: gatherSeconds };
+    if (config.targetKl !== null) learned.epochs = epochs;
+    if (klCoef) learned.kl_coef = this.#klCoef;
+    if (oldPolicy) {
+      const kl = meanKl(this.#network.distribution, oldPolicy, this.#policyRows());
+      learned.kl = kl;
+      this.#klCoef = this.#objective.nextKlCoef?.(this.#klCoef, kl, config) ?? this.#klCoef;
     }
-    return gatherMs / 1000;
+    return learned;
+  }
+
+  /** Of every sample, under the engine's present weights. */
+  #policyRows(): Float32Array {
+    const { stepsPerRound, minibatchSize } = runShape(this.#settings.config);
+    const { distribution } = this.#network;
+    return policyRows(this.#engine, distribution, this.#samples.observations, stepsPerRound, minibatchSize);
   }
 
   #export(parameters: ParameterArrays): PolicySnapshot {

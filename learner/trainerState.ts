@@ -12,13 +12,14 @@ export interface TrainerNumbers {
   readonly optimizer: OptimizerState;
   readonly observations: ReadonlyMap<number, Moments> | null; // by policy version; null: not normalised
   readonly rewards: RewardScalingState | null; // null: not normalised
+  readonly klCoef: number | null; // null: the run's objective does not steer it
 }
 
 type Numbers = Float32Array | Float64Array | BigInt64Array;
 
 /**
  * Tensors weight.NAME, adam.m.NAME and adam.v.NAME for every parameter, adam.step; of the statistics
- * observations.VERSION.{count,mean,variance} and rewards.{count,mean,variance,returns}.
+ * observations.VERSION.{count,mean,variance} and rewards.{count,mean,variance,returns}; objective.kl_coef where it is steered.
  */
 export function encodeTrainerState(numbers: TrainerNumbers, network: NetworkSpec): TrainerState {
   const tensors: Record<string, NamedTensor> = {};
@@ -44,6 +45,7 @@ export function encodeTrainerState(numbers: TrainerNumbers, network: NetworkSpec
     addMoments("rewards", numbers.rewards.moments);
     add("rewards.returns", [numbers.rewards.returns.length], numbers.rewards.returns);
   }
+  if (numbers.klCoef !== null) add("objective.kl_coef", [1], Float64Array.of(numbers.klCoef));
   return { updates: numbers.updates, tensors };
 }
 
@@ -52,6 +54,7 @@ export interface StateOutline {
   readonly environments: number;
   readonly observationVersions: readonly number[] | null; // that the state must hold; null: observations are not normalised
   readonly normalizeRewards: boolean;
+  readonly steersKlCoef: boolean;
 }
 
 /** Throws MISMATCH naming the tensor that is missing, too many, or of another dtype or shape. */
@@ -74,8 +77,9 @@ export function decodeTrainerState(state: TrainerState, outline: StateOutline): 
   const rewards = outline.normalizeRewards
     ? { moments: reader.moments("rewards", 1), returns: reader.float64("rewards.returns", outline.environments) }
     : null;
+  const klCoef = outline.steersKlCoef ? reader.float64("objective.kl_coef", 1)[0]! : null;
   reader.checkNoneLeft();
-  return { updates: state.updates, weights, optimizer: { step, m, v }, observations, rewards };
+  return { updates: state.updates, weights, optimizer: { step, m, v }, observations, rewards, klCoef };
 }
 
 class TensorReader {

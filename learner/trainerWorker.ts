@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { CompiledUpdate } from "./compiledUpdate.ts";
+import { loadOwnObjective } from "./objectives/ownObjective.ts";
 import { RoundTrainer, updateSettings } from "./roundTrainer.ts";
 import type { NamedTensor, TrainerSettings } from "./trainer.ts";
 import {
@@ -17,21 +18,29 @@ const settings = workerData as TrainerSettings;
 let trainer: RoundTrainer | null = null;
 let broken: TrainerFailure | null = null; // a half-trained round must not become a checkpoint
 
+/** One call after the other, in order, also while the first of them loads the user's objective. */
+let answered = Promise.resolve();
 port.on("message", (message: TrainerCall) => {
+  answered = answered.then(() => handle(message));
+});
+
+async function handle(message: TrainerCall): Promise<void> {
   let answer: TrainerAnswer;
   try {
-    answer = broken && message.call !== "close" ? { failure: broken } : { result: answerTo(message) };
+    answer = broken && message.call !== "close" ? { failure: broken } : { result: await answerTo(message) };
   } catch (error) {
     broken = failureOf(error);
     answer = { failure: broken };
   }
   port.postMessage(answer, "result" in answer ? buffersOf(answer.result) : []);
   if (message.call === "close") port.close();
-});
+}
 
-function answerTo(message: TrainerCall): TrainerResults[keyof TrainerResults] {
-  trainer ??=
-    message.call === "close" ? null : new RoundTrainer(settings, new CompiledUpdate(updateSettings(settings)));
+async function answerTo(message: TrainerCall): Promise<TrainerResults[keyof TrainerResults]> {
+  if (trainer === null && message.call !== "close") {
+    const own = await loadOwnObjective(settings.config.algo);
+    trainer = new RoundTrainer(settings, new CompiledUpdate(updateSettings(settings, own)), own);
+  }
   if (trainer === null) return null;
   switch (message.call) {
     case "initialise":

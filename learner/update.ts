@@ -1,5 +1,6 @@
 import type { RunConfig } from "../shared/runConfig.ts";
 import type { NetworkSpec } from "./networkSpec.ts";
+import type { Objective } from "./objectives/objective.ts";
 
 /** What a minibatch step needs to know of a run: all of it constant while the run lasts, and RunConfig's own names. */
 export interface UpdateSettings
@@ -9,6 +10,11 @@ export interface UpdateSettings
     | "epsPos"
     | "epsNeg"
     | "clip"
+    | "gamma"
+    | "omega1"
+    | "omega2"
+    | "papoK"
+    | "objectiveOptions"
     | "entropyCoef"
     | "valueCoef"
     | "valueClip"
@@ -18,6 +24,7 @@ export interface UpdateSettings
     | "adamEps"
     | "normalizeAdvantages"
   > {
+  readonly objective?: Objective; // the user's own, where algo is a path
   readonly network: NetworkSpec;
   readonly minibatchSize: number; // M
   readonly threads: number; // TensorFlow's intra-op threads
@@ -33,6 +40,10 @@ export interface Minibatch {
   readonly advantages: Float32Array; // [M] not normalised
   readonly returns: Float32Array; // [M] value targets
   readonly values: Float32Array; // [M] V of the policy that acted
+  // Only where the run's objective needs them (objectives/objective.ts):
+  readonly klCoef?: Float32Array; // [] one number, weight of the KL in this update
+  readonly oldPolicy?: Float32Array; // [M, W] the policy at the update's start: logits, or means and log standard deviations
+  readonly tdErrors?: Float32Array; // [M] one-step TD errors, not normalised
 }
 
 /** Of one minibatch, before its weights change. */
@@ -47,6 +58,12 @@ export interface StepMetrics {
   readonly ratioMin: number;
   readonly ratioMax: number;
 }
+
+/** The functions of policyFunctions.ts. */
+export type PolicyFunctionName = "policy";
+
+/** Arrays by the names of the function's inputs. */
+export type FunctionInputs = Readonly<Record<string, Float32Array | Int32Array | Uint8Array>>;
 
 /** Parameters by ParameterSpec name, or one Adam slot of each. */
 export type ParameterArrays = Record<string, Float32Array>;
@@ -74,5 +91,10 @@ export interface UpdateEngine {
    * weights, slots and step count are as before.
    */
   step(minibatch: Minibatch, learningRate: number): StepMetrics;
+  /**
+   * What a function of policyFunctions.ts says about M samples under the present weights, which stay as they are. Throws
+   * SHAPE for an input of the wrong length or dtype.
+   */
+  evaluate(name: PolicyFunctionName, inputs: FunctionInputs): Record<string, Float32Array>;
   close(): void;
 }

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { selectiveFields, traitsOf } from "./algorithms.ts";
 import { OperatorError } from "./errors.ts";
 import { RunConfig, type RunConfigInput, runShape } from "./runConfig.ts";
 import { schemaProblems } from "./schemaProblems.ts";
@@ -46,31 +47,53 @@ export function presetFor(env: string): PresetName {
   return /^[A-Z][A-Za-z0-9]*-v5$/.test(env) ? "atari" : "classic";
 }
 
-/** Settings that only one objective reads: given with another they would silently do nothing. */
-const readOnlyBy: Record<string, RunConfig["algo"]> = { clip: "ppo", epsPos: "ano", epsNeg: "ano" };
-
 /**
  * The run's settings: what the person gave, laid over `base` (the environment's preset, or a stored config on resume).
  * Throws CONFIG naming every wrong field with its value and the remedy.
  */
 export function resolveRunConfig(given: Record<string, unknown>, base?: Record<string, unknown>): RunConfig {
   const env = typeof given.env === "string" ? given.env : "";
-  const below: Record<string, unknown> = base ?? presets[presetFor(env)];
+  const algo = typeof given.algo === "string" ? given.algo : "ano";
+  const traits = traitsOf(algo);
+  const below: Record<string, unknown> = base ?? { ...presets[presetFor(env)], ...traits.defaults, ...traits.fixed };
   const merged: Record<string, unknown> = { ...below, ...given };
   if (isRecord(given.network) && !("kind" in given.network))
     merged.network = { ...(isRecord(below.network) ? below.network : { kind: "mlp" }), ...given.network };
   const parsed = RunConfig.safeParse(merged, { reportInput: true });
   if (!parsed.success) throw configError(parsed.error);
   const config = parsed.data;
-  for (const [field, algo] of Object.entries(readOnlyBy))
-    if (field in given && config.algo !== algo)
-      throw new OperatorError(
-        "CONFIG",
-        `${field}=${String(given[field])} is only read by --algo ${algo}, and this run's algo is ${config.algo}.`,
-        config.algo === "ano" ? "Set epsPos and epsNeg instead." : "Set clip instead.",
-      );
+  checkAlgorithm(config, given);
   checkDivisions(config);
   return Object.freeze(config);
+}
+
+/** A setting that the run's algorithm does not read would silently do nothing. */
+function checkAlgorithm(config: RunConfig, given: Record<string, unknown>): void {
+  const { algo } = config;
+  const { reads, ignores = [], fixed = {} } = traitsOf(algo);
+  const own = `It reads ${reads.join(", ") || "none of the settings that belong to single algorithms"}.`;
+  for (const field of Object.keys(given)) {
+    const unread = ignores.includes(field) || (selectiveFields.has(field) && !reads.includes(field));
+    if (unread)
+      throw new OperatorError(
+        "CONFIG",
+        `${field}=${JSON.stringify(given[field])} does nothing: this run's algo, ${algo}, does not read it.`,
+        `Leave ${field} out, or choose another algo. ${own}`,
+      );
+  }
+  for (const [field, value] of Object.entries(fixed))
+    if (config[field as keyof RunConfig] !== value)
+      throw new OperatorError(
+        "CONFIG",
+        `${field}=${JSON.stringify(config[field as keyof RunConfig])} is not ${algo}, which has ${field}=${JSON.stringify(value)}.`,
+        `Leave ${field} out.`,
+      );
+  if (algo === "papo" && config.gamma === 1)
+    throw new OperatorError(
+      "CONFIG",
+      "gamma=1 with papo, whose bound divides by (1 - gamma)^2.",
+      "Set gamma below 1, for example 0.99.",
+    );
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,8 +1,16 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { algorithmNames, isObjectivePath } from "./algorithms.ts";
 
 const positive = z.number().positive();
 const count = z.int().positive();
+
+const Algorithm = z
+  .string()
+  .refine(
+    (algo) => isObjectivePath(algo) || (algorithmNames as readonly string[]).includes(algo),
+    `expected ${algorithmNames.join(", ")} or the path of a module (.ts, .mts, .js, .mjs)`,
+  );
 
 const Activation = z.enum(["tanh", "relu"]);
 
@@ -19,7 +27,13 @@ export const RunConfig = z.strictObject({
     .record(z.string(), z.union([z.number(), z.boolean(), z.string()], "expected a number, a boolean or a string"))
     .default({})
     .describe("options of that environment, see docs/environments.md"),
-  algo: z.enum(["ano", "ppo"]).default("ano").describe("policy objective"),
+  algo: Algorithm.default("ano").describe(
+    "algorithm (docs/objectives.md lists them), or path of a TypeScript/JavaScript module with an objective",
+  ),
+  objectiveOptions: z
+    .record(z.string(), z.number("expected a number"))
+    .default({})
+    .describe("numbers for an objective of your own, see docs/objectives.md"),
   seed: z.int().nonnegative().default(1).describe("root of every other seed, see shared/seeds.ts"),
   totalSteps: count.default(10_000_000).describe("agent steps; rounded up to whole rounds"),
 
@@ -32,7 +46,11 @@ export const RunConfig = z.strictObject({
     .describe("updates between the policy that acts and the one that learns; async: whatever arrives"),
   maxPolicyLag: count.default(4).describe("with policyLag async: rollouts older than this many updates are refused"),
 
-  epochs: count.default(10).describe("passes over each round"),
+  epochs: count.default(10).describe("passes over each round; a2c and pg take one"),
+  targetKl: positive
+    .nullable()
+    .default(null)
+    .describe("a round's epochs end when the last minibatch of one has a larger approximate KL; null: never"),
   minibatches: count.default(4).describe("minibatches per epoch; divides the round"),
   learningRate: positive.default(3e-4).describe("Adam's step size at update 0"),
   annealLearningRate: z.boolean().default(true).describe("linearly to 0 over the run"),
@@ -46,7 +64,12 @@ export const RunConfig = z.strictObject({
   normalizeAdvantages: z.boolean().default(true).describe("per minibatch, to mean 0 and unbiased std 1"),
   epsPos: positive.default(0.3).describe("ano: neighbourhood half-width where the advantage is not negative"),
   epsNeg: positive.default(0.3).describe("ano: neighbourhood half-width where the advantage is negative"),
-  clip: positive.lt(1).default(0.2).describe("ppo: ratio clip half-width"),
+  clip: positive.lt(1).default(0.2).describe("ppo, papo: ratio clip half-width; spo: eps"),
+  klCoef: z.number().nonnegative().default(1).describe("ppo-kl-fixed, ppo-kl-adaptive (at update 0): weight of the KL"),
+  desiredKl: positive.default(0.01).describe("ppo-kl-adaptive: mean KL per update that the weight is steered to"),
+  omega1: positive.default(0.005).describe("papo: weight of the variance terms"),
+  omega2: positive.default(0.005).describe("papo: weight of the linear part of the mean variance"),
+  papoK: positive.default(7).describe("papo: k, how many standard deviations the lower bound lies below the mean"),
   entropyCoef: z.number().nonnegative().default(0).describe("weight of the entropy bonus"),
   valueCoef: z.number().nonnegative().default(0.5).describe("weight of the value loss"),
   valueClip: positive.nullable().default(0.3).describe("half-width of the clipped value loss; null: not clipped"),

@@ -1,6 +1,9 @@
 import type { MinibatchTensors } from "../loss.ts";
 import { metricOrder, minibatchGradient } from "../minibatchGradient.ts";
-import { inputShape, type ParameterSpec, parameterSpecs } from "../networkSpec.ts";
+import { minibatchInputs } from "../minibatchInputs.ts";
+import type { ParameterTensors } from "../network.ts";
+import { type ParameterSpec, parameterSpecs } from "../networkSpec.ts";
+import { type FunctionInput, policyFunctionsOf } from "../policyFunctions.ts";
 import type { Tensor, TensorFlow } from "../tensorflow.ts";
 import type { UpdateSettings } from "../update.ts";
 import { attribute, type Edge, GraphBuilder } from "./graphBuilder.ts";
@@ -8,14 +11,8 @@ import { type Bound, trace } from "./tracer.ts";
 
 /** The names by which CompiledUpdate feeds, fetches and runs the graph. `variables` are in the order of parameterSpecs. */
 export const names = {
-  minibatch: {
-    observations: "minibatch/observations",
-    actions: "minibatch/actions",
-    logProbs: "minibatch/log_probs",
-    advantages: "minibatch/advantages",
-    returns: "minibatch/returns",
-    values: "minibatch/values",
-  } satisfies Record<keyof MinibatchTensors, string>,
+  input: (of: string, name: string): string => `${of}/input/${name}`,
+  output: (of: string, name: string): string => `${of}/output/${name}`,
   stepSize: "adam/step_size", // the learning rate with both bias corrections
   epsilon: "adam/epsilon", // epsilon as it applies to moments that are not bias-corrected
   metrics: "metrics",
@@ -43,27 +40,71 @@ export function buildUpdateGraph(tf: TensorFlow, settings: UpdateSettings): Uint
     );
     graph.group(names.assign(kind), assigns);
   }
-  const inputs = addPlaceholders(graph, settings);
-  const traced = tf.tidy(() => {
-    const filled = (shape: readonly number[], dtype: "float32" | "int32"): Tensor => tf.fill([...shape], 0, dtype);
-    const weights = specs.map((spec) => filled(spec.shape, "float32"));
-    const parameters = Object.fromEntries(specs.map(({ name }, i) => [name, weights[i]!]));
-    const stand = Object.fromEntries(
-      Object.entries(inputs).map(([name, input]) => [name, filled(input.shape, input.dtype)]),
-    );
+  const weights = specs.map(({ name, shape }, i) => ({ name, shape, edge: graph.read(variables[i]!.weight) }));
+  const step = traceFunction(tf, graph, weights, minibatchInputs(settings), "minibatch", (parameters, inputs) => {
+    const { metrics, gradients } = minibatchGradient(settings, parameters, inputs as unknown as MinibatchTensors);
+    return [metrics, ...gradients];
+  });
+  const [metrics, ...gradients] = step as [Edge, ...Edge[]];
+  graph.add("Identity", [metrics], { T: attribute.type("float32") }, names.metrics);
+  addAdam(graph, settings, variables, gradients, addFiniteCheck(graph));
+  for (const [name, { inputs, outputs, compute }] of policyFunctionsOf(settings)) {
+    const results = traceFunction(tf, graph, weights, inputs(settings), name, (parameters, given) => {
+      const computed = compute(settings, parameters, given);
+      return outputs(settings).map((output) => computed[output.name]!);
+    });
+    outputs(settings).forEach((output, i) => {
+      graph.add("Identity", [results[i]!], { T: attribute.type("float32") }, names.output(name, output.name));
+    });
+  }
+  return graph.definition();
+}
+
+interface Weight {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly edge: Edge;
+}
+
+/** Traces `compute` on tensors of these shapes, with a placeholder for each input. Gives the edges of its results. */
+function traceFunction(
+  tf: TensorFlow,
+  graph: GraphBuilder,
+  weights: readonly Weight[],
+  inputs: readonly FunctionInput[],
+  name: string,
+  compute: (parameters: ParameterTensors, inputs: Record<string, Tensor>) => Tensor[],
+): Edge[] {
+  const placed = inputs.map((input) => ({
+    ...input,
+    edge: addPlaceholder(graph, names.input(name, input.name), input),
+  }));
+  return tf.tidy(() => {
+    const filled = ({ shape }: { shape: readonly number[] }, dtype: "float32" | "int32" = "float32"): Tensor =>
+      tf.fill([...shape], 0, dtype);
+    const parameters = weights.map((weight) => filled(weight));
+    const given = placed.map((input) => filled(input, input.dtype === "int32" ? "int32" : "float32"));
     const bound: Bound[] = [
-      ...specs.map((_, i): Bound => [weights[i]!, graph.read(variables[i]!.weight)]),
-      ...Object.entries(inputs).map(([name, input]): Bound => [stand[name]!, input.edge]),
+      ...weights.map(({ edge }, i): Bound => [parameters[i]!, edge]),
+      ...placed.map(({ edge }, i): Bound => [given[i]!, edge]),
     ];
-    const compute = () => minibatchGradient(settings, parameters, stand as unknown as MinibatchTensors);
-    const { result, edgeOf } = trace(tf, graph, bound, compute);
-    const edges = { metrics: edgeOf(result.metrics), gradients: result.gradients.map(edgeOf) };
-    tf.dispose([result.metrics, result.gradients]);
+    const { result, edgeOf } = trace(tf, graph, bound, () =>
+      compute(
+        Object.fromEntries(weights.map((weight, i) => [weight.name, parameters[i]!])),
+        Object.fromEntries(placed.map((input, i) => [input.name, given[i]!])),
+      ),
+    );
+    const edges = result.map(edgeOf);
+    tf.dispose(result);
     return edges;
   });
-  graph.add("Identity", [traced.metrics], { T: attribute.type("float32") }, names.metrics);
-  addAdam(graph, settings, variables, traced.gradients, addFiniteCheck(graph));
-  return graph.definition();
+}
+
+/** Frames come in as bytes. */
+function addPlaceholder(graph: GraphBuilder, name: string, { shape, dtype }: FunctionInput): Edge {
+  const given = graph.placeholder(name, dtype, shape);
+  if (dtype !== "uint8") return given;
+  return graph.add("Cast", [given], { SrcT: attribute.type("uint8"), DstT: attribute.type("float32") });
 }
 
 function addVariables(graph: GraphBuilder, { name, shape }: ParameterSpec): Variables {
@@ -73,42 +114,6 @@ function addVariables(graph: GraphBuilder, { name, shape }: ParameterSpec): Vari
     return [kind, handle];
   });
   return Object.fromEntries(entries) as Variables;
-}
-
-interface Input {
-  readonly edge: Edge;
-  readonly shape: readonly number[];
-  readonly dtype: "float32" | "int32";
-}
-
-function addPlaceholders(
-  graph: GraphBuilder,
-  { network, minibatchSize }: UpdateSettings,
-): Record<keyof MinibatchTensors, Input> {
-  const { frames } = network.input;
-  const { distribution } = network;
-  const place = (name: keyof MinibatchTensors, shape: readonly number[], dtype: Input["dtype"] = "float32"): Input => ({
-    edge: graph.placeholder(names.minibatch[name], dtype, shape),
-    shape,
-    dtype,
-  });
-  const observationShape = [minibatchSize, ...inputShape(network)];
-  const pixels = (): Input => {
-    const raw = graph.placeholder(names.minibatch.observations, "uint8", observationShape);
-    const edge = graph.add("Cast", [raw], { SrcT: attribute.type("uint8"), DstT: attribute.type("float32") });
-    return { edge, shape: observationShape, dtype: "float32" };
-  };
-  return {
-    observations: frames ? pixels() : place("observations", observationShape),
-    actions:
-      distribution.kind === "categorical"
-        ? place("actions", [minibatchSize], "int32")
-        : place("actions", [minibatchSize, distribution.actions]),
-    logProbs: place("logProbs", [minibatchSize]),
-    advantages: place("advantages", [minibatchSize]),
-    returns: place("returns", [minibatchSize]),
-    values: place("values", [minibatchSize]),
-  };
 }
 
 /** An operation that fails, and so holds back all that come after it, unless loss and gradient norm are finite. */

@@ -58,7 +58,7 @@ function requirePositive(name: string, value: number): void {
 
 /** The same on tensors, in float32. */
 export const ano: Objective = {
-  perSample(tf, excess, advantages, { epsPos, epsNeg }) {
+  perSample(tf, { excess, advantages }, { epsPos, epsNeg }) {
     const k = tf.where(tf.greaterEqual(advantages, 0), tf.scalar(epsPos / Math.LN2), tf.scalar(-epsNeg / Math.LN2));
     const x = tf.sub(tf.div(excess, k), Math.LN2);
     // logsigmoid(z) = -softplus(-z); tfjs's own logSigmoid reads a disposed tensor in its gradient

@@ -1,10 +1,20 @@
-import type { RunConfig } from "../../shared/runConfig.ts";
+import type { AlgorithmName } from "../../shared/algorithms.ts";
 import { ano } from "./ano.ts";
 import type { Objective } from "./objective.ts";
+import { papo } from "./papo.ts";
+import { policyGradient } from "./policyGradient.ts";
 import { ppo } from "./ppo.ts";
+import { ppoKlAdaptive, ppoKlFixed } from "./ppoKl.ts";
+import { spo } from "./spo.ts";
 
-/** Every policy objective by the name that RunConfig's `algo` gives it. */
-export const objectives: Readonly<Record<RunConfig["algo"], Objective>> = {
+/** The policy objective of every algorithm, by the name that RunConfig's `algo` gives it. */
+export const objectives: Readonly<Record<AlgorithmName, Objective>> = {
   ano,
   ppo,
+  "ppo-kl-fixed": ppoKlFixed,
+  "ppo-kl-adaptive": ppoKlAdaptive,
+  spo,
+  papo,
+  a2c: policyGradient,
+  pg: policyGradient,
 };

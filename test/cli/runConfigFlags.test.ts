@@ -49,8 +49,8 @@ describe("a new run's config", () => {
     [{ seed: "one" }, /seed: .*\(got "one"\)/],
     [{ set: ["envBatchSize=48"] }, /envBatchSize=48 does not divide envs=128.*64/],
     [{ set: ["minibatches=3"] }, /minibatches=3 does not divide the round of 4096/],
-    [{ set: ["clip=0.3"] }, /clip=0\.3 is only read by --algo ppo.*epsPos/],
-    [{ algo: "ppo", set: ["epsPos=0.3"] }, /epsPos=0\.3 is only read by --algo ano.*clip/],
+    [{ set: ["clip=0.3"] }, /clip=0\.3 does nothing: this run's algo, ano, does not read it.*epsPos/],
+    [{ algo: "ppo", set: ["epsPos=0.3"] }, /epsPos=0\.3 does nothing: this run's algo, ppo, does not read it.*clip/],
     [{ set: ["gamma"] }, /--set gamma has no "field=value"/],
     [{ config: "nowhere.yaml" }, /--config nowhere\.yaml cannot be read/],
   ])("refuses %j with a message that names field and value", (flags, message) => {

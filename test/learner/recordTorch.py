@@ -1,4 +1,4 @@
-"""Records test/golden/torchUpdate.json: minibatch steps taken by PyTorch in float64, written independently of our code.
+"""Records test/golden/torchUpdate.json and torchObjectives.json: minibatch steps taken by PyTorch in float64, written independently of our code.
 
 Usage: python test/learner/recordTorch.py  (the venv of bench/peers/install.sh)
 Layouts are ours: dense [in, out], convolutions [k, k, in, out], frames [M, H, W, S], activations flattened channels last.
@@ -32,6 +32,23 @@ def ano(r, a, eps_pos, eps_neg):
 
 def ppo(r, a, clip):
     return torch.min(r * a, torch.clamp(r, 1 - clip, 1 + clip) * a)
+
+
+def spo(r, a, eps):
+    return r * a - a.abs() * (r - 1) ** 2 / (2 * eps)
+
+
+def papo(r, log_ratio, a, d, v, s):
+    """The proximal objective of absolute policy optimization, as ALGORITHMS.md states it."""
+    clip, gamma, w1, w2, k = s["clip"], s["gamma"], s["omega1"], s["omega2"], s["papoK"]
+    c = torch.clamp(r, 1 - clip, 1 + clip)
+    surrogate = torch.min(r * a, c * a).mean()
+    kl = ((r - 1) - log_ratio).mean()
+    m = w1 * torch.min((r - 1) * d**2 + 2 * r * d * w2, (c - 1) * d**2 + 2 * c * d * w2).mean()
+    keep = surrogate + v.mean() - 4 * gamma * kl * a.max() / (1 - gamma) ** 2 >= 0
+    j2 = surrogate**2 + 2 * v.mean() * surrogate if keep else torch.tensor(0.0)
+    w = w1 * (1 - gamma**2) / k * (a**2 + 2 * a.abs() * v).mean() - j2
+    return surrogate - k * (m + w)
 
 
 def activate(x, name):
@@ -103,6 +120,7 @@ def record(net, algo, size, steps, changes):
         scale = 0.1 if len(shape) == 1 else 1 / math.sqrt(math.prod(shape[:-1]))
         p[name] = f32(*shape, scale=scale).requires_grad_()
     case = {"network": net, "settings": settings, "minibatchSize": size, "initial": {n: pack(x) for n, x in p.items()}, "steps": []}
+    initial = {name: x.detach().clone() for name, x in p.items()}
     optimizer = torch.optim.Adam(p.values(), lr=1e-3, eps=settings["adamEps"])
     for k in range(steps):
         frames = net["input"]["frames"]
@@ -123,7 +141,26 @@ def record(net, algo, size, steps, changes):
         log_ratio = policy.log_prob(actions) - log_probs
         r = log_ratio.exp()
         a = (advantages - advantages.mean()) / (advantages.std() + 1e-8) if settings["normalizeAdvantages"] else advantages
-        each = ano(r, a, settings["epsPos"], settings["epsNeg"]) if algo == "ano" else ppo(r, a, settings["clip"])
+        extras = {}
+        if algo == "ano":
+            each = ano(r, a, settings["epsPos"], settings["epsNeg"])
+        elif algo == "ppo":
+            each = ppo(r, a, settings["clip"])
+        elif algo == "spo":
+            each = spo(r, a, settings["clip"])
+        elif algo.startswith("ppo-kl"):
+            with torch.no_grad():
+                start, _ = outputs(net, initial, observations)
+            beta = 2.0 ** (k - 1)
+            each = r * a - beta * torch.distributions.kl_divergence(start, policy)
+            rows = start.logits if hasattr(start, "logits") else torch.cat([start.base_dist.loc, start.base_dist.scale.log()], 1)
+            extras = {"klCoef": pack(torch.tensor([beta])), "oldPolicy": pack(rows)}
+        elif algo == "papo":
+            d = f32(size, scale=2.0)
+            each = papo(r, log_ratio, a, d, values, settings)
+            extras = {"tdErrors": pack(d)}
+        else:
+            each = policy.log_prob(actions) * a
         policy_loss = -each.mean()
         error = (value - returns) ** 2
         if settings["valueClip"] is not None:
@@ -138,6 +175,8 @@ def record(net, algo, size, steps, changes):
         norm = torch.nn.utils.clip_grad_norm_(p.values(), settings["maxGradNorm"])
         optimizer.step()
         half = torch.where(a >= 0, settings["epsPos"], settings["epsNeg"]) if algo == "ano" else settings["clip"]
+        if algo.startswith("ppo-kl") or algo in ("a2c", "pg"):
+            half = math.inf
         metrics = {
             "loss": loss, "policyLoss": policy_loss, "valueLoss": value_loss, "entropy": entropy,
             "approxKl": ((r - 1) - log_ratio).mean(), "clipFraction": ((r - 1).abs() > half).double().mean(),
@@ -148,7 +187,7 @@ def record(net, algo, size, steps, changes):
             "learningRate": rate,
             "observations": pack(observations, torch.uint8 if frames else torch.float32),
             "actions": pack(actions, torch.int32 if discrete else torch.float32),
-            "logProbs": pack(log_probs), "advantages": pack(advantages), "returns": pack(returns), "values": pack(values),
+            "logProbs": pack(log_probs), "advantages": pack(advantages), "returns": pack(returns), "values": pack(values), **extras,
             "metrics": {name: x.item() for name, x in metrics.items()},
         })
     case["final"] = {n: pack(x, torch.float64) for n, x in p.items()}
@@ -182,6 +221,23 @@ def main():
     ]
     target = pathlib.Path(__file__).parent.parent / "golden" / "torchUpdate.json"
     target.write_text(json.dumps({"torch": torch.__version__, "cases": cases}) + "\n")
+    for net in (gaussian, categorical):
+        net["actor"][-1]["units"] = net["distribution"]["actions"] = 3
+    for part in ("actor", "critic"):
+        gaussian[part] = [dense(8, "tanh"), gaussian[part][-1]]
+    categorical["trunk"] = [dense(12, "relu")]
+    papo_settings = {"gamma": 0.99, "omega1": 0.005, "omega2": 0.005, "papoK": 7}
+    more = [
+        record(gaussian, "spo", 32, 4, {}),
+        record(categorical, "spo", 32, 4, {"clip": 0.1}),
+        record(gaussian, "ppo-kl-fixed", 32, 4, {}),
+        record(categorical, "ppo-kl-adaptive", 32, 4, {"entropyCoef": 0}),
+        record(gaussian, "a2c", 32, 4, {}),
+        record(categorical, "pg", 32, 4, {"valueCoef": 0, "valueClip": None}),
+        record(gaussian, "papo", 32, 4, papo_settings),
+        record(categorical, "papo", 32, 4, {"clip": 0.3, **papo_settings, "gamma": 0.5, "omega1": 0.02, "omega2": 0.01}),
+    ]
+    (target.parent / "torchObjectives.json").write_text(json.dumps({"torch": torch.__version__, "cases": more}) + "\n")
 
 
 if __name__ == "__main__":

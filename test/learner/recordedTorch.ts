@@ -2,21 +2,25 @@ import { readFileSync } from "node:fs";
 import type { NetworkSpec } from "../../learner/networkSpec.ts";
 import type { Minibatch, StepMetrics, UpdateEngine, UpdateSettings } from "../../learner/update.ts";
 
+import { updateSettings } from "./updateCases.ts";
+
 /** Made by recordTorch.py: arrays are base64 of little-endian bytes. */
 export interface Recorded {
   readonly network: NetworkSpec;
-  readonly settings: Omit<UpdateSettings, "network" | "minibatchSize" | "threads" | "onednn" | "device">;
+  readonly settings: Partial<UpdateSettings>; // without those of the engine
   readonly minibatchSize: number;
   readonly initial: Readonly<Record<string, string>>;
-  readonly steps: readonly (Readonly<Record<keyof Minibatch, string>> & {
+  readonly steps: readonly ({ readonly [field in keyof Minibatch]: string } & {
     readonly learningRate: number;
     readonly metrics: StepMetrics;
   })[];
   readonly final: Readonly<Record<string, string>>; // float64
 }
-export const { cases } = JSON.parse(readFileSync(new URL("../golden/torchUpdate.json", import.meta.url), "utf8")) as {
-  cases: readonly Recorded[];
-};
+export const cases = ["torchUpdate", "torchObjectives"].flatMap(
+  (name) =>
+    (JSON.parse(readFileSync(new URL(`../golden/${name}.json`, import.meta.url), "utf8")) as { cases: Recorded[] })
+      .cases,
+);
 
 const bytes = (text: string): ArrayBuffer => Uint8Array.from(Buffer.from(text, "base64")).buffer;
 const floats = (text: string): Float32Array => new Float32Array(bytes(text));
@@ -31,6 +35,9 @@ function minibatch(recorded: Recorded, step: Recorded["steps"][number]): Minibat
     advantages: floats(step.advantages),
     returns: floats(step.returns),
     values: floats(step.values),
+    ...(step.klCoef && { klCoef: floats(step.klCoef) }),
+    ...(step.oldPolicy && { oldPolicy: floats(step.oldPolicy) }),
+    ...(step.tdErrors && { tdErrors: floats(step.tdErrors) }),
   };
 }
 
@@ -45,7 +52,7 @@ export function replay(
   engineFor: (settings: UpdateSettings) => UpdateEngine,
 ): { readonly metricsOff: number; readonly weightsOff: number; readonly weightsMoved: number } {
   const { network, minibatchSize } = recorded;
-  const engine = engineFor({ ...recorded.settings, network, minibatchSize, threads: 1, onednn, device: "cpu" });
+  const engine = engineFor(updateSettings(network, minibatchSize, { ...recorded.settings, onednn, device: "cpu" }));
   engine.setParameters(
     Object.fromEntries(Object.entries(recorded.initial).map(([name, text]) => [name, floats(text)])),
   );

@@ -70,6 +70,7 @@ function recording(engine: UpdateEngine): {
     setOptimizer: (state) => engine.setOptimizer(state),
     optimizer: () => engine.optimizer(),
     step,
+    evaluate: (name, inputs) => engine.evaluate(name, inputs),
     close: () => engine.close(),
   };
   return { engine: wrapped, steps };

@@ -1,4 +1,6 @@
 import { inputShape, type NetworkSpec, parameterSpecs } from "../../learner/networkSpec.ts";
+import type { ObjectiveSettings, SampleTensors } from "../../learner/objectives/objective.ts";
+import type { Tensor, TensorFlow } from "../../learner/tensorflow.ts";
 import type { Minibatch, ParameterArrays, UpdateSettings } from "../../learner/update.ts";
 import { normalFrom, philox, stream, uniformFrom } from "../../shared/seeds.ts";
 
@@ -65,9 +67,7 @@ export function updateSettings(
     network,
     minibatchSize,
     algo: "ano",
-    epsPos: 0.3,
-    epsNeg: 0.2,
-    clip: 0.2,
+    ...objectiveSettings,
     entropyCoef: 0.01,
     valueCoef: 0.5,
     valueClip: 0.3,
@@ -81,6 +81,30 @@ export function updateSettings(
     device: "auto",
     ...changes,
   };
+}
+
+/** What objectives read of the run's settings. */
+export const objectiveSettings: ObjectiveSettings = {
+  epsPos: 0.3,
+  epsNeg: 0.2,
+  clip: 0.2,
+  gamma: 0.99,
+  omega1: 0.005,
+  omega2: 0.005,
+  papoK: 7,
+  objectiveOptions: {},
+};
+
+/** Samples at these ratios (given as r - 1), whose values are 0 unless `more` says otherwise. */
+export function samplesAt(
+  tf: TensorFlow,
+  excess: Tensor,
+  advantages: Tensor,
+  more: Partial<SampleTensors> = {},
+): SampleTensors {
+  const logRatio = tf.log1p(excess);
+  const approxKl = tf.mean(tf.sub(excess, logRatio));
+  return { excess, logRatio, logProb: logRatio, advantages, values: tf.zerosLike(excess), approxKl, ...more };
 }
 
 /** Weights normal with std gain / sqrt(fan in), small biases. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ano, anoObjective } from "../../../learner/objectives/ano.ts";
 import { loadTensorFlow, type TensorFlow } from "../../../learner/tensorflow.ts";
-import { gaussianNetwork } from "../updateCases.ts";
+import { gaussianNetwork, objectiveSettings, samplesAt } from "../updateCases.ts";
 
 interface Golden {
   readonly r: number;
@@ -138,7 +138,7 @@ describe("the objective on tensors", () => {
       for (const A of [1.7, -0.6]) {
         const advantages = tf.fill([logRatios.length], A);
         const objective = (x: import("@tensorflow/tfjs-node").Tensor) =>
-          ano.perSample(tf, x, advantages, { epsPos, epsNeg, clip: 0.2 });
+          ano.perSample(tf, samplesAt(tf, x, advantages), { ...objectiveSettings, epsPos, epsNeg });
         const excess = tf.tensor1d(logRatios.map((l) => Math.expm1(l)));
         const values = objective(excess).dataSync();
         const slopes = tf

@@ -1,0 +1,131 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { CompiledUpdate } from "../../learner/compiledUpdate.ts";
+import { EagerUpdate } from "../../learner/eagerUpdate.ts";
+import { RoundTrainer, updateSettings } from "../../learner/roundTrainer.ts";
+import type { TrainerSettings, UpdateResult } from "../../learner/trainer.ts";
+import type { UpdateEngine, UpdateSettings } from "../../learner/update.ts";
+import { algorithmNames, traitsOf } from "../../shared/algorithms.ts";
+import type { PolicySnapshot } from "../../shared/policySnapshot.ts";
+import { armRun, framesRun, play } from "./trainingRounds.ts";
+
+const open: RoundTrainer[] = [];
+afterEach(() => {
+  for (const trainer of open.splice(0)) trainer.close();
+});
+
+function trainerOf(
+  settings: TrainerSettings,
+  Engine: new (settings: UpdateSettings) => UpdateEngine = CompiledUpdate,
+): RoundTrainer {
+  const trainer = new RoundTrainer(settings, new Engine(updateSettings(settings)));
+  open.push(trainer);
+  return trainer;
+}
+
+/** Plays and trains `rounds` further rounds; `policies` grows by each version. */
+async function train(
+  settings: TrainerSettings,
+  trainer: RoundTrainer,
+  policies: PolicySnapshot[],
+  rounds: number,
+): Promise<UpdateResult[]> {
+  const results: UpdateResult[] = [];
+  for (let i = 0; i < rounds; i++) {
+    const round = policies.length - 1;
+    const result = trainer.update(round, await play(settings, round, policies));
+    policies.push(result.snapshot);
+    results.push(result);
+  }
+  return results;
+}
+
+describe.each(algorithmNames)("--algo %s", (algo) => {
+  it("trains a round compiled as in eager tfjs, and goes on from a state bit for bit", async () => {
+    const settings = armRun({ algo, ...traitsOf(algo).fixed });
+    const compiled = trainerOf(settings);
+    const eager = trainerOf(settings, EagerUpdate);
+    const policies = [compiled.initialise(null)];
+    eager.initialise(null);
+    const rollouts = await play(settings, 0, policies);
+    const [a, b] = [compiled, eager].map((trainer) => trainer.update(0, rollouts).metrics) as [
+      UpdateResult["metrics"],
+      UpdateResult["metrics"],
+    ];
+    expect(Object.keys(a)).toEqual(Object.keys(b));
+    for (const name of Object.keys(a).filter((key) => !key.endsWith("_seconds")))
+      expect(Math.abs(a[name]! - b[name]!), name).toBeLessThan(1e-3 * Math.max(1, Math.abs(b[name]!)));
+
+    const straight = trainerOf(settings);
+    const versions = [straight.initialise(null)];
+    await train(settings, straight, versions, 2);
+    const resumed = trainerOf(settings);
+    const again = [...versions.slice(0, 2), resumed.initialise(straight.state())];
+    const [want] = await train(settings, straight, versions, 1);
+    const [got] = await train(settings, resumed, again, 1);
+    expect(got!.weightsSha256).toBe(want!.weightsSha256);
+    const seconds = (metrics: UpdateResult["metrics"]) =>
+      Object.fromEntries(Object.entries(metrics).filter(([name]) => !name.endsWith("_seconds")));
+    expect(seconds(got!.metrics)).toEqual(seconds(want!.metrics));
+  });
+
+  it("learns from frames", async () => {
+    const settings = framesRun({ algo, ...traitsOf(algo).fixed });
+    const trainer = trainerOf(settings);
+    const policies = [trainer.initialise(null)];
+    const results = await train(settings, trainer, policies, 1);
+    for (const [name, value] of Object.entries(results[0]!.metrics)) expect(value, name).toSatisfy(Number.isFinite);
+    expect(policies[1]!.digest).not.toBe(policies[0]!.digest);
+  });
+});
+
+describe("ppo-kl-adaptive", () => {
+  it("steers the weight of the KL from update to update: run state, in the metrics", async () => {
+    const settings = armRun({ algo: "ppo-kl-adaptive", klCoef: 4, desiredKl: 1000 });
+    const trainer = trainerOf(settings);
+    const results = await train(settings, trainer, [trainer.initialise(null)], 3);
+    expect(results.map(({ metrics }) => metrics.kl_coef)).toEqual([4, 2, 1]);
+    const { data } = trainer.state().tensors["objective.kl_coef"]!;
+    expect(new Float64Array(data.slice().buffer)[0]).toBe(0.5);
+    for (const { metrics } of results) expect(metrics.kl).toBeGreaterThan(0);
+  });
+
+  it("is held nearer the old policy by a larger weight", async () => {
+    const [loose, tight] = await Promise.all(
+      [0, 1000].map(async (klCoef) => {
+        const settings = armRun({
+          algo: "ppo-kl-fixed",
+          klCoef,
+          epochs: 8,
+          learningRate: 3e-3,
+          annealLearningRate: false,
+        });
+        const trainer = trainerOf(settings);
+        const [result] = await train(settings, trainer, [trainer.initialise(null)], 1);
+        return result!.metrics.kl!;
+      }),
+    );
+    expect(tight!).toBeLessThan(0.2 * loose!);
+  });
+});
+
+it("targetKl ends a round's epochs after the first that passed it", async () => {
+  const epochsWith = async (targetKl: number): Promise<number> => {
+    const settings = armRun({ algo: "ppo", epochs: 5, learningRate: 1e-2, targetKl });
+    const trainer = trainerOf(settings);
+    const [result] = await train(settings, trainer, [trainer.initialise(null)], 1);
+    return result!.metrics.epochs!;
+  };
+  expect(await epochsWith(1e6)).toBe(5);
+  expect(await epochsWith(1e-9)).toBe(1);
+});
+
+it("pg leaves the critic as it was", async () => {
+  const settings = armRun({ algo: "pg", epochs: 1 });
+  const trainer = trainerOf(settings);
+  const policies = [trainer.initialise(null)];
+  const before = trainer.state().tensors;
+  await train(settings, trainer, policies, 1);
+  const after = trainer.state().tensors;
+  for (const name of Object.keys(before).filter((key) => key.startsWith("weight.")))
+    expect(Buffer.compare(before[name]!.data, after[name]!.data) === 0, name).toBe(name.startsWith("weight.critic"));
+});
