@@ -127,9 +127,10 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
     }
     await this.parts.members.worked(report.actor_fingerprints);
     const isNew = await this.#isNew(report);
+    const finishes = report.finished && this.state.state !== "FINISHED";
     if (isNew || report.finished) await this.#store(report, isNew);
     this.emit("changed");
-    return this.#answer(isNew ? "accepted" : "duplicate");
+    return this.#answer(isNew || finishes ? "accepted" : "duplicate");
   }
 
   #answer(outcome: "accepted" | "duplicate" | "refused", refused = ""): ReportReply {
@@ -149,11 +150,12 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
   }
 
   /** A newer learner that began at an earlier checkpoint does updates again: their old records go. */
-  async #isNew({ generation, update }: UpdateReport__Output): Promise<boolean> {
+  async #isNew({ generation, update, finished }: UpdateReport__Output): Promise<boolean> {
     const { metricsLog, tensorboard, log } = this.parts;
     const { last } = metricsLog;
     if (last === null || update > last.update) return true;
-    if (generation === last.generation) return false;
+    // The end is reported apart from its update, perhaps by a learner that found nothing left to do.
+    if (generation === last.generation || (finished && update === last.update)) return false;
     log.info(`learner generation ${generation} does update ${update} again: later records are cut`);
     await metricsLog.cutFrom(update);
     await tensorboard.rewrite(metricsLog).catch((error: unknown) => this.#storageFailed(error));

@@ -5,6 +5,11 @@ import { messageOf, OperatorError } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
 import type { LearnerMetrics } from "./metrics.ts";
 
+interface Waiting {
+  readonly checkpoint: StoredCheckpoint;
+  readonly reported: Promise<void>;
+}
+
 /**
  * Gets checkpoints onto the coordinator's disk. If that fails (the coordinator is away, its disk is full) the newest is
  * held and tried again, with back-off, until it is stored or a newer one takes its place; training goes on.
@@ -14,7 +19,7 @@ export class CheckpointKeeper {
   readonly #log: Logger;
   readonly #metrics: LearnerMetrics;
   readonly #closed = new AbortController();
-  #waiting: StoredCheckpoint | null = null;
+  #waiting: Waiting | null = null;
   #storing: Promise<void> | null = null;
   #lastProblem = "";
   #newer = new AbortController(); // aborts the wait between two attempts: a newer checkpoint need not wait for it
@@ -25,10 +30,13 @@ export class CheckpointKeeper {
     this.#metrics = metrics;
   }
 
-  /** Newest wins: one that is still waiting is forgotten. */
-  keep(checkpoint: StoredCheckpoint): void {
+  /**
+   * Newest wins: one that is still waiting is forgotten. It is sent once `reported` resolves: a run that goes on from it
+   * makes none of its updates again, so their reports must be stored before.
+   */
+  keep(checkpoint: StoredCheckpoint, reported: Promise<void>): void {
     if (this.#closed.signal.aborted) return; // superseded: nothing is to be stored
-    this.#waiting = checkpoint;
+    this.#waiting = { checkpoint, reported };
     this.#metrics.checkpointBytes.set(checkpoint.bytes.length);
     this.#metrics.checkpointWaiting.set(1);
     this.#newer.abort();
@@ -45,7 +53,7 @@ export class CheckpointKeeper {
     });
     const outcome = await Promise.race([this.#storing.then(() => "stored" as const), given]);
     if (outcome === "stored") return;
-    const problem = `The checkpoint after update ${this.#waiting?.update} could not be stored: ${this.#lastProblem || "the coordinator does not answer"}.`;
+    const problem = `The checkpoint after update ${this.#waiting?.checkpoint.update} could not be stored: ${this.#lastProblem || "the coordinator does not answer"}.`;
     throw new OperatorError(
       "STORAGE",
       problem,
@@ -61,11 +69,14 @@ export class CheckpointKeeper {
   async #store(): Promise<void> {
     const backoff = new Backoff({ firstMs: 200, maxMs: 10_000 });
     while (this.#waiting !== null && !this.#closed.signal.aborted) {
-      const checkpoint = this.#waiting;
+      const waiting: Waiting = this.#waiting;
+      const { checkpoint, reported } = waiting;
+      await Promise.race([reported, aborted(this.#newer.signal)]);
+      if (this.#waiting !== waiting || this.#closed.signal.aborted) continue;
       const problem = await this.#attempt(checkpoint);
       if (problem === null) {
         backoff.reset();
-        if (this.#waiting === checkpoint) this.#waiting = null;
+        if (this.#waiting === waiting) this.#waiting = null;
         continue;
       }
       this.#lastProblem = problem;
@@ -90,4 +101,9 @@ export class CheckpointKeeper {
       return messageOf(error);
     }
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

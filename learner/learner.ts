@@ -53,7 +53,6 @@ export class Learner {
   #policies: PolicySnapshot[];
   #weightsSha256: string;
   #savedUpdate: number;
-  #finalReport: Parameters<UpdateReporter["add"]>[0] | null = null;
   #seen = { at: performance.now(), learnerWait: 0, actorsWait: 0 };
 
   constructor(parts: LearnerParts, settings: LearnerSettings) {
@@ -88,12 +87,12 @@ export class Learner {
     return "finished";
   }
 
-  /** The report that says that the run is over: for when its last checkpoint is stored. */
+  /** The report that says that the run is over, after its last update's own: for when its last checkpoint is stored. */
   reportFinished(): void {
-    const { reporter, rounds } = this.#parts;
-    const base = this.#finalReport ?? { ...this.#reportBase(), metrics: this.#episodeMetrics(), episodes: [] };
+    const { reporter } = this.#parts;
+    const report = { ...this.#reportBase(), metrics: this.#episodeMetrics(), episodes: [] };
     const policy = Buffer.from(this.#policies.at(-1)!.bytes);
-    reporter.add({ ...base, update: rounds.updatesDone, finished: true, weights_sha256: this.#weightsSha256, policy });
+    reporter.add({ ...report, finished: true, weights_sha256: this.#weightsSha256, policy });
   }
 
   /** null: `stop` aborted first. */
@@ -147,7 +146,7 @@ export class Learner {
   }
 
   async #checkpoint(): Promise<void> {
-    const { rounds, trainer, keeper, episodes } = this.#parts;
+    const { rounds, trainer, keeper, reporter, episodes } = this.#parts;
     // All of one moment: rollouts that arrive while the trainer answers must not move the starts.
     const starts = rounds.starts();
     const policies = [...this.#policies];
@@ -158,7 +157,7 @@ export class Learner {
     if (state.updates !== update)
       throw new Error(`the trainer's state is of update ${state.updates}, expected ${update}`);
     const bytes = encodeCheckpoint({ metadata, trainer: state, policies, starts });
-    keeper.keep({ generation: this.#settings.generation(), update, meanReturn, bytes });
+    keeper.keep({ generation: this.#settings.generation(), update, meanReturn, bytes }, reporter.deliveredSoFar());
     this.#savedUpdate = update;
   }
 
@@ -230,9 +229,7 @@ export class Learner {
       metrics: values,
       episodes: ended.map(([returned, length]) => ({ return: returned, length })),
     };
-    // The last one waits until its checkpoint is stored: see reportFinished.
-    if (this.#parts.rounds.updatesDone === this.#shape.rounds) this.#finalReport = report;
-    else reporter.add(withPolicy ? { ...report, policy: Buffer.from(result.snapshot.bytes) } : report);
+    reporter.add(withPolicy ? { ...report, policy: Buffer.from(result.snapshot.bytes) } : report);
   }
 
   #showProgress(): void {

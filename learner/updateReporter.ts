@@ -12,7 +12,9 @@ export class UpdateReporter {
   readonly #client: CoordinatorClient;
   readonly #log: Logger;
   readonly #metrics: LearnerMetrics;
-  readonly #waiting: UpdateReport[] = [];
+  readonly #waiting: { readonly number: number; report: UpdateReport }[] = [];
+  #added = 0;
+  #watching: { readonly number: number; readonly delivered: () => void }[] = [];
   readonly #closed = new AbortController();
   #sending: Promise<void> | null = null;
 
@@ -26,14 +28,23 @@ export class UpdateReporter {
     if (this.#closed.signal.aborted) return; // superseded: nothing is to be stored
     // The first may be on its way: it is left as it is.
     if (report.policy !== undefined)
-      for (let i = 1; i < this.#waiting.length; i++) this.#waiting[i] = withoutPolicy(this.#waiting[i]!);
-    this.#waiting.push(report);
+      for (const waiting of this.#waiting.slice(1)) waiting.report = withoutPolicy(waiting.report);
+    this.#waiting.push({ number: ++this.#added, report });
     if (this.#waiting.length > maxWaiting) {
       this.#waiting.splice(1, 1);
       this.#metrics.reportsDropped.inc();
     }
     this.#metrics.reportsWaiting.set(this.#waiting.length);
     this.#sending ??= this.#send();
+  }
+
+  /** Resolves when every report added so far is on the coordinator's disk (or given up); never once closed. */
+  deliveredSoFar(): Promise<void> {
+    const number = this.#added;
+    return new Promise((delivered) => {
+      this.#watching.push({ number, delivered });
+      this.#tellWatching();
+    });
   }
 
   /** Resolves when all are delivered, or when closed. */
@@ -48,7 +59,7 @@ export class UpdateReporter {
   async #send(): Promise<void> {
     const { signal } = this.#closed;
     while (this.#waiting.length > 0 && !signal.aborted) {
-      const report = this.#waiting[0]!;
+      const { report } = this.#waiting[0]!;
       try {
         const reply = await this.#client.reportUpdate(report, { signal, patienceMs: Number.POSITIVE_INFINITY });
         if (!reply.accepted)
@@ -60,8 +71,15 @@ export class UpdateReporter {
       }
       this.#waiting.shift();
       this.#metrics.reportsWaiting.set(this.#waiting.length);
+      this.#tellWatching();
     }
     this.#sending = null;
+  }
+
+  #tellWatching(): void {
+    const oldest = this.#waiting[0]?.number ?? Number.POSITIVE_INFINITY;
+    for (const { number, delivered } of this.#watching) if (number < oldest) delivered();
+    this.#watching = this.#watching.filter(({ number }) => number >= oldest);
   }
 }
 

@@ -69,6 +69,7 @@ it("after the last checkpoint was stored and before its report was delivered onl
   await system.actor(learner);
   expect(await learner.exit).toBe(0);
   const weights = await system.finalWeights();
+  const records = readFileSync(join(system.runDir, "metrics.jsonl"), "utf8");
   await system.stopCoordinator();
   const file = join(system.runDir, "state.json");
   const state = JSON.parse(readFileSync(file, "utf8"));
@@ -78,6 +79,7 @@ it("after the last checkpoint was stored and before its report was delivered onl
   expect(await again.exit).toBe(0);
   expect(again.trainer()!.seen).toEqual([]);
   expect(await system.finalWeights()).toBe(weights);
+  expect(readFileSync(join(system.runDir, "metrics.jsonl"), "utf8")).toBe(records);
 });
 
 it("an address that is in use, malformed or unreachable is one clear error", async () => {
