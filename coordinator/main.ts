@@ -8,9 +8,11 @@ import { startGrpcServer } from "../shared/grpcServer.ts";
 import { Lifecycle } from "../shared/lifecycle.ts";
 import { logger } from "../shared/log.ts";
 import { startMetricsServer } from "../shared/metricsServer.ts";
+import { portRefusals } from "../shared/portRefusals.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
 import { CheckpointStore } from "./checkpointStore.ts";
 import { CheckpointStreams } from "./checkpointStreams.ts";
+import { coordinatorBounds, coordinatorLimits } from "./limits.ts";
 import { Membership } from "./membership.ts";
 import { coordinatorMetrics } from "./metrics.ts";
 import { MetricsLog } from "./metricsLog.ts";
@@ -79,6 +81,7 @@ async function assemble(
   const log = logger("coordinator");
   const registry = new Registry();
   const metrics = coordinatorMetrics(registry);
+  const refusals = portRefusals(registry, "coordinator", log);
 
   const store = await openRun({ runDir: options.runDir, config, resume: options.resume, onLockLost });
   let serving = false; // until then nobody knows of a new run, and one that cannot be served is none
@@ -122,6 +125,7 @@ async function assemble(
     name: "anchorage.v1.Coordinator",
     service: coordinatorProto.Coordinator.service,
     handlers,
+    guard: { limits: coordinatorLimits, bounds: coordinatorBounds, maxConnections: deploy.maxConnections, refusals },
   });
   lifecycle.onClose("gRPC server", server.close);
   lifecycle.onClose("watchers", () => watchers.close());

@@ -8,6 +8,7 @@ import type { Fingerprint } from "../shared/fingerprint.ts";
 import { type Lifecycle, processLifecycle } from "../shared/lifecycle.ts";
 import { type Logger, logger } from "../shared/log.ts";
 import { startMetricsServer } from "../shared/metricsServer.ts";
+import { portRefusals } from "../shared/portRefusals.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
 import { RunMember } from "../shared/runMember.ts";
 import { servedRun } from "../shared/servedRun.ts";
@@ -40,9 +41,10 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
   const lifecycle = options.lifecycle ?? processLifecycle(log);
   const registry = new Registry();
   const metrics = learnerMetrics(registry);
+  const refusals = portRefusals(registry, "learner", log);
   const status: LearnerStatus = { ready: "not registered with the coordinator yet", describe: () => ({}) };
   try {
-    const server = await listenForActors(deploy.learnerListen);
+    const server = await listenForActors(deploy, refusals);
     // Cutting a link that swallows everything never ends: 3 s are enough for every other one.
     lifecycle.onClose("gRPC server", server.grpc.close, 3_000);
     const address = advertisedAddress(deploy.learnerAdvertise, server.grpc.address);

@@ -1,7 +1,12 @@
 import { status } from "@grpc/grpc-js";
 import { learnerProto } from "../proto/load.ts";
+import type { DeployConfig } from "../shared/deployConfig.ts";
 import { OperatorError } from "../shared/errors.ts";
+import { maxMessageBytes } from "../shared/grpcOptions.ts";
 import { type GrpcServer, splitAddress, startGrpcServer } from "../shared/grpcServer.ts";
+import type { MethodLimit } from "../shared/guardedCall.ts";
+import type { PortRefusals } from "../shared/portRefusals.ts";
+import type { WireBounds } from "../shared/wireBounds.ts";
 import type { CollectStream } from "./ingest.ts";
 
 export interface LearnerServer {
@@ -10,20 +15,46 @@ export interface LearnerServer {
   open(collect: (stream: CollectStream) => void): void;
 }
 
+/** Rollouts take megabytes; a hello, which a stranger may send, a few KB. Ingest waits for the hello. */
+const collectLimit: Omit<MethodLimit, "calls"> = {
+  messageBytes: maxMessageBytes,
+  firstMessageBytes: 256 * 1024,
+  requestMs: null,
+};
+
+const tensor = { most: 1, of: { 2: { most: 16, packedBytes: 160 } } };
+/** ActorMessage: of a rollout its twelve tensors' shapes and its episodes, at most one each environment and step. */
+const collectBounds: WireBounds = {
+  1: { most: 1 },
+  2: {
+    most: 1,
+    of: { ...Object.fromEntries(Array.from({ length: 12 }, (_, i) => [10 + i, tensor])), 22: { most: 200_000 } },
+  },
+};
+
 /**
  * Listens for actors and health checks. Listening comes before everything else, because the address goes into the
  * registration; until open() actors are told to come again. Throws CONFIG for a bad address, NETWORK for one in use.
  */
-export async function listenForActors(listen: string): Promise<LearnerServer> {
+export async function listenForActors(
+  { learnerListen, maxConnections }: DeployConfig,
+  refusals: PortRefusals,
+): Promise<LearnerServer> {
   let collect = (stream: CollectStream): void => {
     stream.emit("error", { code: status.UNAVAILABLE, details: "the learner is starting" });
   };
   const grpc = await startGrpcServer({
     what: "The learner",
-    listen,
+    listen: learnerListen,
     name: "anchorage.v1.Learner",
     service: learnerProto.Learner.service,
     handlers: { Collect: (stream: CollectStream) => collect(stream) },
+    guard: {
+      limits: { Collect: { ...collectLimit, calls: maxConnections } },
+      bounds: { Collect: collectBounds },
+      maxConnections,
+      refusals,
+    },
   });
   return {
     grpc,

@@ -61,6 +61,12 @@ export const DeployConfig = z.strictObject({
   heartbeatSeconds: seconds.default(2).describe("of every process to the coordinator"),
   checkpointEvery: z.int().positive().default(10).describe("updates between checkpoints"),
   checkpointsKept: z.int().positive().default(3).describe("newest checkpoints kept, beside the best"),
+  maxConnections: z
+    .int()
+    .positive()
+    .default(2048)
+    .describe("open at once on each gRPC port; beyond it the one that has been idle longest makes room"),
+  maxMembers: z.int().positive().default(1024).describe("actors and learners registered at once with the coordinator"),
   drainSeconds: seconds.default(20).describe("how long an actor may take to finish its leases on SIGTERM"),
 });
 export type DeployConfig = Readonly<z.infer<typeof DeployConfig>>;

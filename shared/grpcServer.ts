@@ -10,7 +10,11 @@ import { HealthImplementation } from "grpc-health-check";
 import { messageOf, OperatorError } from "./errors.ts";
 import { openWindows } from "./flowControl.ts";
 import { serverOptions } from "./grpcOptions.ts";
+import type { MethodLimit } from "./guardedCall.ts";
+import { guardServer } from "./http2Guard.ts";
 import { addressError } from "./metricsServer.ts";
+import type { PortRefusals } from "./portRefusals.ts";
+import { boundedService, type WireBounds } from "./wireBounds.ts";
 
 // Its errors reach us as such and become clear messages; its own lines beside them only puzzle. GRPC_VERBOSITY brings them back.
 if (!process.env.GRPC_VERBOSITY) setLogVerbosity(logVerbosity.NONE);
@@ -22,8 +26,17 @@ export interface GrpcServerOptions {
   readonly name: string; // full name of the service, for health checks: anchorage.v1.Coordinator
   readonly service: ServiceDefinition;
   readonly handlers: UntypedServiceImplementation;
+  readonly guard: ServerGuard;
   /** How long open calls may take to end at close(); then they are cut. */
   readonly drainMs?: number;
+}
+
+/** What strangers may cost a server; docs/hostileInput.md. By method name. */
+export interface ServerGuard {
+  readonly limits: Readonly<Record<string, MethodLimit>>;
+  readonly bounds: Readonly<Record<string, WireBounds>>;
+  readonly maxConnections: number;
+  readonly refusals: PortRefusals;
 }
 
 export interface GrpcServer {
@@ -35,12 +48,12 @@ export interface GrpcServer {
 
 /** Serves one service and the standard gRPC health service. Throws CONFIG or ADDRESS if the address cannot be had. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { what, listen, name, service, handlers, drainMs = 2_000 } = options;
+  const { what, listen, name, service, handlers, guard, drainMs = 2_000 } = options;
   const { host, port } = splitAddress(listen);
   const health = new HealthImplementation({ "": "SERVING", [name]: "SERVING" });
   const server = new Server(serverOptions);
   openWindows(server);
-  server.addService(service, handlers);
+  server.addService(boundedService(service, guard.bounds, guard.refusals), handlers);
   health.addToServer(server);
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(listen, ServerCredentials.createInsecure(), (error, boundPort) => {
@@ -48,6 +61,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
       else resolve(boundPort);
     });
   });
+  guardServer(server, { ...guard, service: name });
   const draining = (): void => {
     for (const each of ["", name]) health.setStatus(each, "NOT_SERVING");
   };

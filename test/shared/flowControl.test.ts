@@ -4,6 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { coordinatorProto } from "../../proto/load.ts";
 import { flowControlWindow } from "../../shared/flowControl.ts";
 import { startGrpcServer } from "../../shared/grpcServer.ts";
+import { openGuard } from "./openGuard.ts";
 
 /** A gRPC server without a method that answers, and a plain HTTP/2 connection to it. */
 async function connected(): Promise<{ readonly address: string; readonly session: ClientHttp2Session }> {
@@ -14,6 +15,7 @@ async function connected(): Promise<{ readonly address: string; readonly session
     name: "anchorage.v1.Coordinator",
     service,
     handlers: {},
+    guard: openGuard(),
   });
   onTestFinished(() => server.close());
   const session = connect(`http://${server.address}`);
