@@ -234,13 +234,8 @@ export class TypescriptEnvBatch implements EnvBatch {
     try {
       states.forEach(({ state }, e) => void this.#environments[e]!.load(state, randoms[e]!));
     } catch (cause) {
-      before?.forEach((state, e) => void this.#environments[e]!.load(state, this.#randoms[e]!));
-      throw new OperatorError(
-        "CORRUPT",
-        `${this.spec.id} did not load a state: ${messageOf(cause)}.`,
-        "Mend its load or use another state.",
-        { cause },
-      );
+      const problem = `${this.spec.id} did not load a state: ${messageOf(cause)}.${this.#takeBack(before)}`;
+      throw new OperatorError("CORRUPT", problem, "Mend its load or use another state.", { cause });
     }
     states.forEach(({ seed, episode, length, return: sum, observation }, e) => {
       this.#seeds[e] = seed;
@@ -252,6 +247,19 @@ export class TypescriptEnvBatch implements EnvBatch {
     });
     this.#clearOutcome();
     this.#running = true;
+  }
+
+  /** Loads what was there before a load that failed; a text if that fails, too: then the batch must be reset. */
+  #takeBack(before: readonly Uint8Array[] | null): string {
+    this.#running = false;
+    if (before === null) return "";
+    try {
+      for (const [e, state] of before.entries()) this.#environments[e]!.load(state, this.#randoms[e]!);
+    } catch (error) {
+      return ` Nor did it take back its own, ${messageOf(error)}: the batch must be reset.`;
+    }
+    this.#running = true;
+    return "";
   }
 
   close(): void {

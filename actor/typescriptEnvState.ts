@@ -47,6 +47,14 @@ const corrupt = (what: string): OperatorError =>
     "It is not used; take it from its checkpoint or actor again.",
   );
 
+const isCount = (value: number, most: number): boolean => Number.isInteger(value) && value >= 0 && value <= most;
+
+function allFinite(observation: Uint8Array, { observation: { dtype } }: EnvironmentSpec): boolean {
+  if (dtype === "uint8") return true;
+  const { buffer } = Uint8Array.from(observation); // aligned
+  return (dtype === "float32" ? new Float32Array(buffer) : new Float64Array(buffer)).every(Number.isFinite);
+}
+
 /** Throws CORRUPT for damaged bytes, MISMATCH for the state of another environment or EnvBatch size. */
 export function decodeStates(
   given: Uint8Array,
@@ -61,12 +69,13 @@ export function decodeStates(
   if (crc32c(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) throw corrupt("fails its checksum");
   const headerLength = bytes.readUInt32LE(magic.length);
   let at = magic.length + 4 + headerLength;
+  if (at > end) throw corrupt(`claims a header of ${headerLength} bytes`);
   const header = bytes.toString("utf8", magic.length + 4, at);
   const want = canonicalJson({ size, spec });
   if (header !== want)
     throw new OperatorError(
       "MISMATCH",
-      `The state belongs to ${header}, this EnvBatch is ${want}.`,
+      `The state belongs to ${header.slice(0, 2000)}, this EnvBatch is ${want}.`,
       "Use the run config that made it.",
     );
   const states: EnvironmentState[] = [];
@@ -78,11 +87,20 @@ export function decodeStates(
       number,
       number,
     ];
+    // whole numbers in the ranges of the arrays that take them: the checksum is no proof against malice
+    if (
+      !isCount(episode, Number.MAX_SAFE_INTEGER) ||
+      !isCount(draws, Number.MAX_SAFE_INTEGER) ||
+      !isCount(length, 0x7ffffffe)
+    )
+      throw corrupt(`has episode ${episode}, draws ${draws}, length ${length} in environment ${e}`);
+    if (!Number.isFinite(sum)) throw corrupt(`has the return ${sum} in environment ${e}`);
     const seed = bytes.readBigUInt64LE(at);
     const observation = bytes.subarray(at + 40, at + 40 + observationBytes);
     const start = at + 40 + observationBytes + 4;
     at = start + bytes.readUInt32LE(start - 4);
     if (at > end) throw corrupt(`ends within environment ${e}`);
+    if (!allFinite(observation, spec)) throw corrupt(`has an observation that is not finite in environment ${e}`);
     states.push({
       seed,
       episode,

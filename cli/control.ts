@@ -103,6 +103,9 @@ function describe(status: Status__Output): string {
       ? [`  late leases given to a second actor: ${metrics.backups_granted}, first there: ${metrics.backups_won}`]
       : []),
     `  newest checkpoint: ${run?.newest_checkpoint ? `after update ${run.newest_checkpoint}` : "none yet"}`,
+    ...(run?.damaged_checkpoints
+      ? [`  damaged checkpoints: ${run.damaged_checkpoints}, set aside as checkpoints/*.damaged`]
+      : []),
     ...(run?.failure ? [`  failure: ${run.failure}`] : []),
     ...members.map(
       (m) =>

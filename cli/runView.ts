@@ -27,6 +27,7 @@ export class RunView {
   #seen = 0;
   #state: RunState__Output | null = null;
   #metricsPort = 0;
+  #damaged = 0; // checkpoints
   #ended = false;
 
   constructor(options: ViewedRun) {
@@ -73,6 +74,13 @@ export class RunView {
       this.#metricsPort = status.metrics_port;
       this.#progress?.say(`Metrics: http://127.0.0.1:${status.metrics_port}/metrics`);
       this.#emit({ event: "serving", metricsPort: status.metrics_port });
+    }
+    const damaged = status.run?.damaged_checkpoints ?? 0;
+    if (damaged > this.#damaged) {
+      const folder = `${this.#options.runDir}/checkpoints`;
+      this.#progress?.say(`DAMAGED checkpoints, not used and set aside as ${folder}/*.damaged: ${damaged}`);
+      this.#emit({ event: "checkpoint_damaged", count: damaged, newest: status.run?.newest_checkpoint });
+      this.#damaged = damaged;
     }
     const state = status.run?.state ?? null;
     if (state === null || state === this.#state) return;

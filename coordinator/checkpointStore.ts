@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readdir, readFile, rename, rm } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { CheckpointHeader__Output } from "../proto/gen/anchorage/v1/CheckpointHeader.ts";
@@ -8,6 +8,7 @@ import { checkpointChunkBytes, maxCheckpointBytes } from "../shared/checkpointTr
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
 import { AtomicFile, storageError, syncFolder, writeAtomically } from "./atomicFile.ts";
+import { brokenUpload, CheckpointUpload } from "./checkpointUpload.ts";
 
 /** The sidecar `<name>.json` of `<name>.ckpt`, written after it: a checkpoint without one was never finished. */
 const Entry = z.object({
@@ -44,7 +45,7 @@ export class CheckpointStore {
     this.#events = events;
   }
 
-  /** Lists what is there and removes what a crash left unfinished; contents are verified when they are served. */
+  /** Lists what is there; contents are verified when they are served. */
   static async open(
     folder: string,
     kept: number,
@@ -55,15 +56,12 @@ export class CheckpointStore {
     const names = await readdir(folder);
     for (const file of names.filter((name) => name.endsWith(".json")))
       await store.#list(file.slice(0, -".json".length));
+    const aside = names.flatMap((name) => /^(.*)\.(?:ckpt|json)\.damaged$/.exec(name)?.[1] ?? []);
+    store.#damaged.push(...[...new Set(aside)].map((name) => Number.parseInt(name, 10) || 1));
+    const alone = names.filter((name) => name.endsWith(".ckpt") && !names.includes(name.replace(/ckpt$/, "json")));
+    for (const file of alone) await store.#adopt(file.slice(0, -".ckpt".length));
     store.#entries.sort(byAge);
-    store.#damaged.push(
-      ...names.filter((name) => name.endsWith(".damaged")).map((name) => Number.parseInt(name, 10) || 1),
-    );
-    const listed = new Set(store.#entries.map((entry) => `${entry.name}.ckpt`));
-    for (const file of names.filter((name) => name.endsWith(".ckpt") && !listed.has(name))) {
-      log.warn(`removing ${file}: it was never finished`);
-      await rm(join(folder, file), { force: true });
-    }
+    if (alone.length > 0) await store.#prune();
     return store;
   }
 
@@ -82,6 +80,11 @@ export class CheckpointStore {
    */
   get newestUpdate(): number {
     return this.newest?.update ?? Math.max(0, ...this.#damaged);
+  }
+
+  /** How many were damaged and set aside since the run began. */
+  get damaged(): number {
+    return this.#damaged.length;
   }
 
   /** Highest mean return; of equal ones the newest. null: none has finished an episode. */
@@ -103,7 +106,7 @@ export class CheckpointStore {
     const { update, generation, total_bytes: bytes, sha256 } = header;
     const entry = Entry.safeParse({ update, generation, bytes, sha256, meanReturn: null, saved: "" });
     if (!entry.success || bytes > maxCheckpointBytes)
-      throw corrupt(
+      throw brokenUpload(
         `its header is impossible: update ${update}, generation ${generation}, ${bytes} bytes, sha256 "${sha256}"`,
       );
     const file = await AtomicFile.create(join(this.#folder, `${nameOf(header)}.ckpt`));
@@ -114,18 +117,21 @@ export class CheckpointStore {
     const name = nameOf(header);
     const { update, generation, total_bytes: bytes, sha256, mean_return: mean } = header;
     const meanReturn = Number.isFinite(mean) ? mean : null;
-    const entry = { update, generation, bytes, sha256, meanReturn, saved: new Date().toISOString() };
     try {
-      await writeAtomically(join(this.#folder, `${name}.json`), `${JSON.stringify(entry, null, 2)}\n`);
+      await this.#keep({ name, update, generation, bytes, sha256, meanReturn, saved: new Date().toISOString() });
     } catch (error) {
       await rm(join(this.#folder, `${name}.ckpt`), { force: true });
       throw error;
     }
-    this.#entries = [...this.#entries.filter((other) => other.name !== name), { ...entry, name }].sort(byAge);
     await this.#prune();
   }
 
-  /** The sidecar goes first: a crash in between leaves an unfinished file, not a damaged checkpoint. */
+  async #keep({ name, ...entry }: CheckpointEntry): Promise<void> {
+    await writeAtomically(join(this.#folder, `${name}.json`), `${JSON.stringify(entry, null, 2)}\n`);
+    this.#entries = [...this.#entries.filter((other) => other.name !== name), { ...entry, name }].sort(byAge);
+  }
+
+  /** The sidecar goes first: a crash in between leaves a file to adopt and remove again, not a damaged checkpoint. */
   async #prune(): Promise<void> {
     const best = this.best;
     const surplus = this.#entries.slice(0, -this.#kept).filter((entry) => entry !== best);
@@ -160,8 +166,8 @@ export class CheckpointStore {
   }
 
   /** The bytes of an entry that find() gave, in chunks of up to 1 MiB. */
-  read(entry: CheckpointEntry): AsyncIterable<Buffer> {
-    return createReadStream(join(this.#folder, `${entry.name}.ckpt`), { highWaterMark: checkpointChunkBytes });
+  read({ name }: Pick<CheckpointEntry, "name">): AsyncIterable<Buffer> {
+    return createReadStream(join(this.#folder, `${name}.ckpt`), { highWaterMark: checkpointChunkBytes });
   }
 
   async #isGood(entry: CheckpointEntry): Promise<boolean> {
@@ -172,21 +178,26 @@ export class CheckpointStore {
   }
 
   async #damage(entry: CheckpointEntry): Promise<string | null> {
+    const found = await this.#contentOf(entry.name);
+    if (typeof found === "string") return found;
+    if (found.bytes !== entry.bytes) return `it has ${found.bytes} bytes instead of ${entry.bytes}`;
+    return found.sha256 === entry.sha256 ? null : `its sha256 is ${found.sha256} instead of ${entry.sha256}`;
+  }
+
+  /** A text: why there is nothing to read. Throws STORAGE where reading is refused, which says nothing of the file. */
+  async #contentOf(name: string): Promise<{ readonly bytes: number; readonly sha256: string } | string> {
     const hash = createHash("sha256");
     let bytes = 0;
     try {
-      for await (const chunk of this.read(entry)) {
+      for await (const chunk of this.read({ name })) {
         hash.update(chunk);
         bytes += chunk.length;
       }
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
-      if (code !== "ENOENT" && code !== "EIO") throw storageError(`${entry.name}.ckpt cannot be read`, error);
+      if (!saysDamage(error)) throw storageError(`${name}.ckpt cannot be read`, error);
       return messageOf(error);
     }
-    if (bytes !== entry.bytes) return `it has ${bytes} bytes instead of ${entry.bytes}`;
-    const digest = hash.digest("hex");
-    return digest === entry.sha256 ? null : `its sha256 is ${digest} instead of ${entry.sha256}`;
+    return { bytes, sha256: hash.digest("hex") };
   }
 
   async #list(name: string): Promise<void> {
@@ -196,10 +207,26 @@ export class CheckpointStore {
       if (nameOf(entry) !== name) throw new OperatorError("CORRUPT", `it names ${nameOf(entry)}.`, "");
       this.#entries.push({ ...entry, name });
     } catch (error) {
-      if (!(error instanceof SyntaxError || error instanceof z.ZodError || error instanceof OperatorError))
-        throw storageError(`${path} cannot be read`, error);
+      const wrong = error instanceof SyntaxError || error instanceof z.ZodError || error instanceof OperatorError;
+      if (!wrong && !saysDamage(error)) throw storageError(`${path} cannot be read`, error);
       await this.#setAside(name, `its ${name}.json is damaged: ${messageOf(error)}`);
     }
+  }
+
+  /**
+   * A file without its sidecar: a crash came between the two, or the sidecar was lost. It got its name when it was whole,
+   * and the name holds the beginning of its digest: if that is right it is a checkpoint like any other.
+   */
+  async #adopt(name: string): Promise<void> {
+    const [, update, generation, digest] = /^(\d{8,})-g(\d+)-([0-9a-f]{8})$/.exec(name) ?? [];
+    const found = await this.#contentOf(name);
+    if (typeof found === "string") return this.#setAside(name, found);
+    const saved = (await stat(join(this.#folder, `${name}.ckpt`))).mtime.toISOString();
+    const entry = { update: Number(update), generation: Number(generation), ...found, meanReturn: null, saved };
+    if (digest === undefined || !found.sha256.startsWith(digest) || !Entry.safeParse(entry).success)
+      return this.#setAside(name, `it has no ${name}.json, and its sha256 is ${found.sha256}`);
+    await this.#keep({ ...entry, name });
+    this.#log.warn(`checkpoint ${name} had no ${name}.json; its bytes have the digest in its name, so it is used`);
   }
 
   /** Kept for whoever wants to look, but under a name that is never served. */
@@ -218,49 +245,12 @@ export class CheckpointStore {
   }
 }
 
-/** One checkpoint on its way in. Either commit() or abandon() must follow. */
-export class CheckpointUpload {
-  readonly header: CheckpointHeader__Output;
-  readonly #file: AtomicFile;
-  readonly #stored: () => Promise<void>;
-  readonly #hash = createHash("sha256");
-  #bytes = 0;
-
-  constructor(header: CheckpointHeader__Output, file: AtomicFile, stored: () => Promise<void>) {
-    this.header = header;
-    this.#file = file;
-    this.#stored = stored;
-  }
-
-  async write(data: Uint8Array): Promise<void> {
-    this.#bytes += data.length;
-    if (this.#bytes > this.header.total_bytes)
-      throw corrupt(`more than the announced ${this.header.total_bytes} bytes came`);
-    this.#hash.update(data);
-    await this.#file.write(data);
-  }
-
-  /** A killed learner's stream can look finished: only length and checksum tell. Throws CORRUPT, STORAGE. */
-  async commit(): Promise<void> {
-    const { total_bytes: total, sha256 } = this.header;
-    if (this.#bytes !== total) throw corrupt(`${this.#bytes} of ${total} bytes came`);
-    const digest = this.#hash.digest("hex");
-    if (digest !== sha256) throw corrupt(`its sha256 is ${digest}, announced was ${sha256}`);
-    await this.#file.commit();
-    await this.#stored();
-  }
-
-  abandon(): Promise<void> {
-    return this.#file.abandon();
-  }
-}
-
-function corrupt(what: string): OperatorError {
-  return new OperatorError("CORRUPT", `The checkpoint sent is broken: ${what}.`, "It is not stored; send it again.");
-}
-
 const nameOf = (of: { update: number; generation: number; sha256: string }): string =>
   `${String(of.update).padStart(8, "0")}-g${of.generation}-${of.sha256.slice(0, 8)}`;
+
+/** Of errors in reading a file: those that no later try mends. EISDIR, ELOOP: something else stands in its place. */
+const saysDamage = (error: unknown): boolean =>
+  ["ENOENT", "EIO", "EISDIR", "ELOOP", "EBADMSG", "EUCLEAN"].includes((error as NodeJS.ErrnoException).code ?? "");
 
 const byAge = (a: CheckpointEntry, b: CheckpointEntry): number =>
   a.update - b.update || a.generation - b.generation || (a.saved < b.saved ? -1 : 1);

@@ -5,7 +5,7 @@ import type { CheckpointHeader__Output } from "../proto/gen/anchorage/v1/Checkpo
 import type { LoadCheckpointRequest__Output } from "../proto/gen/anchorage/v1/LoadCheckpointRequest.ts";
 import type { SaveCheckpointReply } from "../proto/gen/anchorage/v1/SaveCheckpointReply.ts";
 import { OperatorError } from "../shared/errors.ts";
-import type { CheckpointUpload } from "./checkpointStore.ts";
+import type { CheckpointUpload } from "./checkpointUpload.ts";
 import type { TrainingRun } from "./trainingRun.ts";
 
 /** A learner that stopped in mid-stream without closing it must not hold up its successor. */
@@ -30,6 +30,8 @@ export class CheckpointStreams {
     this.#uploading = done.catch(() => undefined); // reported below
     done
       .then(async (header) => {
+        const { state } = this.#run.parts.store;
+        if (!state.current.checkpointed) await state.change(() => ({ checkpointed: true }));
         metrics.checkpointsStored.inc();
         log.debug({ update: header.update, bytes: header.total_bytes }, "checkpoint stored");
         await metricsLog.sync(); // what a resume from it builds on

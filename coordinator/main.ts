@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Registry } from "prom-client";
 import { coordinatorProto } from "../proto/load.ts";
 import type { DeployConfig } from "../shared/deployConfig.ts";
-import type { OperatorError } from "../shared/errors.ts";
+import { OperatorError } from "../shared/errors.ts";
 import { startGrpcServer } from "../shared/grpcServer.ts";
 import { Lifecycle } from "../shared/lifecycle.ts";
 import { logger } from "../shared/log.ts";
@@ -17,7 +17,7 @@ import { Membership } from "./membership.ts";
 import { coordinatorMetrics } from "./metrics.ts";
 import { MetricsLog } from "./metricsLog.ts";
 import { observeRun } from "./runGauges.ts";
-import { openRun, type Resume } from "./runStore.ts";
+import { type OpenRun, openRun, type Resume } from "./runStore.ts";
 import { coordinatorHandlers } from "./service.ts";
 import { TensorboardLog } from "./tensorboard.ts";
 import { TrainingRun } from "./trainingRun.ts";
@@ -89,6 +89,7 @@ async function assemble(
   const checkpoints = await CheckpointStore.open(join(store.folder, "checkpoints"), deploy.checkpointsKept, log, {
     onDamaged: () => metrics.checkpointsDamaged.inc(),
   });
+  refuseLost(store, checkpoints);
   const metricsLog = await MetricsLog.open(store.folder, log);
   lifecycle.onClose("metrics.jsonl", () => metricsLog.close());
   const tensorboard = await TensorboardLog.open(store.folder, metricsLog);
@@ -139,6 +140,14 @@ async function assemble(
   );
   options.onReady?.({ address: server.address, metricsPort: metricsServer.port, runId });
   return run;
+}
+
+/** A run that has lost its checkpoints must not begin afresh as if it were new. Throws CORRUPT. */
+function refuseLost({ state, folder }: OpenRun, checkpoints: CheckpointStore): void {
+  const { checkpointed, state: now } = state.current;
+  if (!checkpointed || now === "FINISHED" || checkpoints.newestUpdate > 0) return;
+  const problem = `Checkpoints of this run were stored, and there is none in ${join(folder, "checkpoints")} now.`;
+  throw new OperatorError("CORRUPT", problem, "Restore one from a backup (.ckpt and .json), or start a new run.");
 }
 
 /** Silence after which a member is forgotten, in heartbeats; never under 5 s: a busy machine is no dead one. */

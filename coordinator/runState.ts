@@ -24,6 +24,7 @@ export const RunStateFile = z.object({
   fingerprints: z.object({ ACTOR: Fingerprint.nullable(), LEARNER: Fingerprint.nullable() }),
   differences: z.array(z.string()).describe("why the run is not reproducible; empty: it is"),
   weightsSha256: z.string().describe("once finished"),
+  checkpointed: z.boolean().default(false).describe("a checkpoint was stored: a run without any now has lost them"),
 });
 export type RunStateFile = z.infer<typeof RunStateFile>;
 
@@ -35,6 +36,7 @@ export const freshState: RunStateFile = {
   fingerprints: { ACTOR: null, LEARNER: null },
   differences: [],
   weightsSha256: "",
+  checkpointed: false,
 };
 
 /** state.json: changes are on the disk before change() resolves, one after the other. */

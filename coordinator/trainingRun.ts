@@ -78,6 +78,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
       generation,
       reproducible: differences.length === 0,
       newest_checkpoint: this.parts.checkpoints.newestUpdate,
+      damaged_checkpoints: this.parts.checkpoints.damaged,
       failure,
     };
   }

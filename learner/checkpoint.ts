@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { EnvironmentSpec } from "../shared/environment.ts";
-import { OperatorError } from "../shared/errors.ts";
+import { messageOf, OperatorError } from "../shared/errors.ts";
 import { Fingerprint, fingerprintDifferences } from "../shared/fingerprint.ts";
 import type { PolicySnapshot } from "../shared/policySnapshot.ts";
 import { configDigest, type RunConfig, runShape } from "../shared/runConfig.ts";
@@ -142,9 +142,12 @@ export function checkResume(checkpoint: Checkpoint, terms: ResumeTerms): string[
 function parseMetadata(strings: Readonly<Record<string, string>>): CheckpointMetadata {
   const values: Record<string, unknown> = {};
   try {
-    for (const [key, json] of Object.entries(strings)) values[key] = JSON.parse(json);
+    for (const [key, json] of Object.entries(strings)) {
+      values[key] = JSON.parse(json);
+      if (JSON.stringify(values[key]) !== json) throw new Error(`${key} has a key twice or is not written plainly`);
+    }
   } catch (cause) {
-    throw corrupt("its metadata are not JSON", { cause });
+    throw corrupt(`its metadata are not JSON: ${messageOf(cause)}`, { cause });
   }
   if (values.format !== "anchorage-checkpoint") throw corrupt("it is not an Anchorage checkpoint");
   if (typeof values.formatVersion === "number" && values.formatVersion > checkpointFormat) {

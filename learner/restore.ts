@@ -26,6 +26,10 @@ export async function restore(
     const problem = `The coordinator knows of a checkpoint after update ${newestCheckpoint}, and has none to give.`;
     throw new OperatorError("STORAGE", problem, "See the coordinator's log and the run's checkpoints folder.");
   }
+  if (stored.update < newestCheckpoint)
+    log.error(
+      `the checkpoint after update ${newestCheckpoint} is DAMAGED: going on from the one after ${stored.update}`,
+    );
   const checkpoint = decodeCheckpoint(stored.bytes);
   if (checkpoint.metadata.updates !== stored.update) {
     const problem = `The checkpoint stored as update ${stored.update} is of update ${checkpoint.metadata.updates}.`;

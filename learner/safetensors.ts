@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { OperatorError } from "../shared/errors.ts";
+import { messageOf, OperatorError } from "../shared/errors.ts";
 import type { NamedTensor } from "./trainer.ts";
 
 /**
@@ -24,7 +24,8 @@ const Metadata = z.record(z.string(), z.string());
 
 /** Checked by the decoder: sha256 over the header without this entry, as JSON with the tensors sorted, and the data. */
 const checksumKey = "anchorage.sha256";
-const maxHeaderBytes = 64 * 1024 * 1024;
+/** 4096 EnvBatches need 1 MB. V8 parses so much of anything, brackets in brackets included, within its memory. */
+const maxHeaderBytes = 16 * 1024 * 1024;
 
 /** Tensors are laid out by element size, largest first, then by name, so that all are aligned. Throws SHAPE. */
 export function encodeTensorFile(file: TensorFile): Uint8Array {
@@ -84,11 +85,15 @@ function splitHeader(bytes: Uint8Array): { header: Record<string, unknown>; data
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   if (length > maxHeaderBytes || 8 + length > bytes.length)
     throw corrupt(`its header claims ${length} bytes, the file has ${bytes.length}`);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + 8, length).toString("utf8");
   try {
-    const json: unknown = JSON.parse(Buffer.from(bytes.subarray(8, 8 + length)).toString("utf8"));
-    return { header: Header.parse(json), data: bytes.subarray(8 + length) };
+    const json = Header.parse(JSON.parse(text));
+    // JSON.parse takes the last of several equal keys, and what it passed over would be in no checksum.
+    if (JSON.stringify(json).padEnd(text.length) !== text || text.includes('"__proto__":'))
+      throw new Error("it has a key twice or is not written plainly");
+    return { header: json, data: bytes.subarray(8 + length) };
   } catch (cause) {
-    throw corrupt("its header is not a JSON object", { cause });
+    throw corrupt(`its header is not a JSON object: ${messageOf(cause)}`, { cause });
   }
 }
 

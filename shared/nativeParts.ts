@@ -19,9 +19,12 @@ export const projectRoot = ((): string => {
   return above.endsWith("dist") ? dirname(above) : above;
 })();
 
-/** Where set-up put what is not JavaScript. Throws SETUP if set-up has not run. */
+/**
+ * Where set-up put what is not JavaScript; ANCHORAGE_NATIVE_PATHS names another file of that kind (tests of the addons
+ * under sanitizers). Throws SETUP if set-up has not run.
+ */
 export function nativeParts(): NativeParts {
-  const file = join(projectRoot, "build", "paths.json");
+  const file = process.env.ANCHORAGE_NATIVE_PATHS || join(projectRoot, "build", "paths.json");
   try {
     return NativeParts.parse(JSON.parse(readFileSync(file, "utf8")));
   } catch (cause) {

@@ -77,6 +77,13 @@ export default class CartPole implements Environment {
         `A CartPole-v1 state has 32 bytes, got ${bytes.length}.`,
         "Use a state that save() gave.",
       );
-    this.#state.set(new Float64Array(bytes.buffer));
+    const numbers = new Float64Array(bytes.buffer);
+    if (!numbers.every(Number.isFinite))
+      throw new OperatorError(
+        "CORRUPT",
+        `A CartPole-v1 state holds ${numbers.join(", ")}.`,
+        "Use a state that save() gave.",
+      );
+    this.#state.set(numbers);
   }
 }

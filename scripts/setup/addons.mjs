@@ -36,8 +36,11 @@ export async function addonSources() {
   return files.flat();
 }
 
-/** Compiles and links one addon to build/NAME.node and gives that path, or null while it has no sources. */
-export async function setUpAddon(name, found) {
+/**
+ * Compiles and links one addon to `into`/NAME.node and gives that path, or null while it has no sources. `further`:
+ * more flags for compiling and linking.
+ */
+export async function setUpAddon(name, found, { into = buildFolder, further = [] } = {}) {
   const { folders, flags } = addons[name];
   if ((await filesBelow(projectRoot, folders.at(-1), [".cc"])).length === 0) {
     say(`${folders.at(-1)} holds no .cc file: the ${name} addon is left out`);
@@ -48,7 +51,7 @@ export async function setUpAddon(name, found) {
   const sources = await below([".cc"]);
   const headers = keyOf(await digestOf(projectRoot, await below(headerEndings)), headerVersions());
   const { compile, link } = flags(found);
-  const all = [...ownFlags, ...compile];
+  const all = [...ownFlags, ...compile, ...further];
   const sourcesDigest = await digestOf(projectRoot, sources);
   const made = await part(
     `addon-${name}-${keyOf(headers, all, link, sourcesDigest, await compilerVersion())}`,
@@ -57,10 +60,10 @@ export async function setUpAddon(name, found) {
         const objects = await Promise.all(
           sources.map((source) => compileObject({ cwd: projectRoot, source, flags: all, headers })),
         );
-        await linkShared(objects, link, join(temporary, `${name}.node`));
+        await linkShared(objects, [...link, ...further], join(temporary, `${name}.node`));
       }),
   );
-  return intoBuild(join(made, `${name}.node`));
+  return copyInto(into, join(made, `${name}.node`));
 }
 
 const nodeHeaders = ["node-api-headers/include", "node-addon-api"];
@@ -83,8 +86,8 @@ const headerVersions = () =>
   });
 
 /** A new file under the old name: a process that has the old one open keeps it. */
-async function intoBuild(made) {
-  const target = join(buildFolder, basename(made));
+async function copyInto(folder, made) {
+  const target = join(folder, basename(made));
   if (!existsSync(target) || !(await readFile(target)).equals(await readFile(made)))
     await whole(target, (temporary) => copyFile(made, temporary));
   return target;

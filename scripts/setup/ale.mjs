@@ -14,10 +14,11 @@ const recipe = 1;
 /**
  * The Arcade Learning Environment: lib/libale.a, include/ (its whole source tree's headers) and roms/.
  * GPL-2: it is compiled on the user's machine and neither it nor the ROMs are redistributed.
+ * `flags`: further compiler flags (those of scripts/sanitizers.mjs).
  */
-export async function setUpAle() {
+export async function setUpAle(flags = []) {
   const pin = pins.ale[platform];
-  const key = keyOf(pin, recipe, await compilerVersion());
+  const key = keyOf(pin, recipe, await compilerVersion(), ...flags);
   return part(`ale-${versionOf(pin)}-${key}`, async (folder) => {
     const unpacked = join(folder, "unpacked");
     await unpack(pin, unpacked, ["*/src/ale/*"]);
@@ -25,7 +26,7 @@ export async function setUpAle() {
     await writeVersionHeader(join(source, "ale", "version.hpp.in"), versionOf(pin), join(source, "version.hpp"));
     await rename(join(source, "ale", "python", "roms"), join(folder, "roms"));
     for (const unused of ["python", "vector", "wasm"]) await rm(join(source, "ale", unused), { recursive: true });
-    await step(`compile ALE ${versionOf(pin)} (a minute or two)`, () => compileLibrary(source, folder, key));
+    await step(`compile ALE ${versionOf(pin)} (a minute or two)`, () => compileLibrary(source, folder, { key, flags }));
     await cp(source, join(folder, "include"), {
       recursive: true,
       filter: (path) => !/\.(cpp|cxx|c|txt|in)$/.test(path),
@@ -51,7 +52,7 @@ async function writeVersionHeader(template, version, output) {
   );
 }
 
-async function compileLibrary(cwd, folder, key) {
+async function compileLibrary(cwd, folder, { key, flags }) {
   const sources = await filesBelow(cwd, "ale", [".cpp", ".cxx", ".c"]);
   let done = 0;
   const objects = await Promise.all(
@@ -59,7 +60,7 @@ async function compileLibrary(cwd, folder, key) {
       const object = await compileObject({
         cwd,
         source,
-        flags: ["-include", "cstdint", "-w", "-I.", "-Iale"],
+        flags: ["-include", "cstdint", "-w", "-I.", "-Iale", ...flags],
         headers: key,
       });
       if (++done % 40 === 0) say(`compile ALE: ${done} of ${sources.length} files`);

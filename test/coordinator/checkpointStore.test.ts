@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -56,13 +56,18 @@ it("of two checkpoints after the same update the newer learner's is the newest",
   expect(store.newest?.generation).toBe(2);
 });
 
-it("removes what a crash left unfinished", async () => {
+it("uses a whole file whose sidecar was lost, and sets a file aside whose name is not of its bytes", async () => {
   const folder = await temporaryFolder();
-  await put(await open(folder), 1, 0);
-  await writeFile(join(folder, "00000002-g1-abcdef01.ckpt"), "data without its sidecar");
-  const store = await open(folder);
-  expect(store.newest?.update).toBe(1);
-  expect((await readdir(folder)).filter((name) => name.startsWith("00000002"))).toEqual([]);
+  const store = await open(folder, 3);
+  for (const update of [1, 2, 3]) await put(store, update, update);
+  for (const file of await readdir(folder)) if (file.endsWith(".json")) await rm(join(folder, file));
+  await writeFile(join(folder, "00000004-g1-abcdef01.ckpt"), "bytes of another digest");
+  damages.length = 0;
+  const again = await open(folder, 2);
+  expect(damages).toEqual([expect.stringMatching(/^00000004-g1-abcdef01.ckpt: it has no 00000004-g1-abcdef01.json/)]);
+  expect(again.entries.map((entry) => entry.update)).toEqual([2, 3]); // two are kept
+  expect(await bytesOf(again)).toEqual(contentOf(3));
+  expect((await open(folder)).entries).toEqual(again.entries);
 });
 
 it("no damage to the newest checkpoint's files is ever served: the one before is", async () => {
@@ -70,7 +75,7 @@ it("no damage to the newest checkpoint's files is ever served: the one before is
     fc.asyncProperty(
       fc.constantFrom(".ckpt", ".json"),
       fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-      fc.constantFrom("flip", "cut", "empty"),
+      fc.constantFrom("flip", "cut", "empty", "folder", "gone"),
       async (ending, where, how) => {
         const folder = await temporaryFolder();
         const store = await open(folder);
@@ -84,7 +89,9 @@ it("no damage to the newest checkpoint's files is ever served: the one before is
         const at = Math.floor(where * content.length);
         if (how === "flip") content[at]! ^= 4;
         await writeFile(file, content);
-        if (how !== "flip") await truncate(file, how === "cut" ? at : 0);
+        if (how === "cut" || how === "empty") await truncate(file, how === "cut" ? at : 0);
+        if (how === "folder" || how === "gone") await rm(file);
+        if (how === "folder") await mkdir(file);
         const reopened = await open(folder);
         // A flipped bit of the sidecar may lie in a field that does not matter for the bytes: then those are right.
         const served = await bytesOf(reopened);
@@ -92,7 +99,7 @@ it("no damage to the newest checkpoint's files is ever served: the one before is
         if (ending === ".ckpt") expect(served).toEqual(contentOf(1));
       },
     ),
-    { numRuns: 40, seed: 7 },
+    { numRuns: 60, seed: 7 },
   );
 });
 
@@ -109,4 +116,13 @@ it("a run whose checkpoints are all damaged does not look like one without any",
   expect(reopened.newestUpdate).toBe(7);
   await expect(reopened.find(0)).rejects.toThrow(/CORRUPT/);
   expect(await (await open(await temporaryFolder())).find(0)).toBeNull();
+});
+
+it("a run whose checkpoint files are gone does not look like one without any", async () => {
+  const folder = await temporaryFolder();
+  await put(await open(folder), 7, 0);
+  await rm(join(folder, (await readdir(folder)).find((name) => name.endsWith(".ckpt"))!));
+  await expect((await open(folder)).find(0)).rejects.toThrow(/\[CORRUPT\] Every checkpoint in/);
+  const reopened = await open(folder);
+  expect([reopened.newestUpdate, reopened.damaged]).toEqual([7, 1]);
 });

@@ -75,11 +75,8 @@ describe("a checkpoint", () => {
 
   it("with any byte changed, cut off or added is refused as damaged", () => {
     const good = Buffer.from(encodeCheckpoint(parts()));
-    const header = 8 + Number(good.readBigUInt64LE(0));
-    const padding = good.subarray(0, header).toString("latin1").trimEnd().length; // spaces after the JSON mean nothing
     fc.assert(
       fc.property(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), (at, xor) => {
-        fc.pre(at < padding || at >= header);
         const bad = Buffer.from(good);
         bad[at] = bad[at]! ^ xor;
         expect(() => decodeCheckpoint(bad)).toThrow(/^\[(CORRUPT|MISMATCH)\]/);

@@ -13,6 +13,7 @@ export interface Run {
   'reproducible'?: (boolean);
   'newest_checkpoint'?: (number);
   'failure'?: (string);
+  'damaged_checkpoints'?: (number);
 }
 
 export interface Run__Output {
@@ -26,4 +27,5 @@ export interface Run__Output {
   'reproducible': (boolean);
   'newest_checkpoint': (number);
   'failure': (string);
+  'damaged_checkpoints': (number);
 }
