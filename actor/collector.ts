@@ -7,6 +7,7 @@ import { Backoff } from "../shared/backoff.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { linkedSignal } from "../shared/linkedSignal.ts";
 import type { Logger } from "../shared/log.ts";
+import type { Transport } from "../shared/transport.ts";
 import { LearnerStream } from "./learnerStream.ts";
 import type { LeaseRunner } from "./leaseRunner.ts";
 import type { ActorMetrics } from "./metrics.ts";
@@ -17,6 +18,7 @@ export interface CollectorOptions {
   /** As of now: the learner may move, and registering again gives another actor id. */
   readonly hello: () => Hello;
   readonly learnerAddress: () => string;
+  readonly transport: Transport;
   readonly drainMs: number;
   readonly metrics: ActorMetrics;
   readonly log: Logger;
@@ -97,7 +99,7 @@ export class Collector {
   /** One stream from hello to its end. Gives the reason of the end, and whether the learner had let this actor in. */
   async #work(address: string, backoff: Backoff): Promise<{ reason: string; welcomed: boolean }> {
     const { log, metrics, hello } = this.#options;
-    const stream = new LearnerStream(address);
+    const stream = new LearnerStream(address, this.#options.transport);
     this.#stream = stream;
     stream.on("message", (message) => this.#receive(stream, message, backoff));
     const closed = once(stream, "closed") as Promise<[string]>;

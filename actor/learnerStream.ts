@@ -1,9 +1,10 @@
 import { EventEmitter, once } from "node:events";
-import { type ChannelOptions, Client, type ClientDuplexStream, credentials, type ServiceError } from "@grpc/grpc-js";
+import { type ChannelOptions, Client, type ClientDuplexStream, type ServiceError } from "@grpc/grpc-js";
 import type { ActorMessage } from "../proto/gen/anchorage/v1/ActorMessage.ts";
 import type { LearnerMessage__Output as LearnerMessage } from "../proto/gen/anchorage/v1/LearnerMessage.ts";
 import { learnerProto } from "../proto/load.ts";
 import { clientOptions } from "../shared/grpcOptions.ts";
+import { Transport } from "../shared/transport.ts";
 
 /** A message, or one that a worker has encoded already. */
 export type Outgoing = ActorMessage | Uint8Array;
@@ -28,10 +29,11 @@ export class LearnerStream extends EventEmitter<Events> {
   #ending = false;
   #closed = false;
 
-  /** `options`: for tests; keepalive in them notices a half-open link. */
-  constructor(address: string, options: ChannelOptions = clientOptions) {
+  /** `options`: for tests; keepalive in them notices a half-open link. Throws CONFIG where plain text would leave this machine. */
+  constructor(address: string, transport = Transport.plain, options: ChannelOptions = clientOptions) {
     super();
-    this.#client = new Client(address, credentials.createInsecure(), options);
+    const credentials = transport.clientCredentials("learner", "the learner's address", address);
+    this.#client = new Client(address, credentials, options);
     this.#call = this.#client.makeBidiStreamRequest(Collect.path, serialize, Collect.responseDeserialize);
     this.#call.on("data", (message: LearnerMessage) => this.emit("message", message));
     this.#call.on("error", (error: ServiceError) => this.#close(error.message));

@@ -8,10 +8,12 @@ import { type Fingerprint, fingerprint } from "../shared/fingerprint.ts";
 import { type Lifecycle, processLifecycle } from "../shared/lifecycle.ts";
 import { type Logger, logger } from "../shared/log.ts";
 import { startMetricsServer } from "../shared/metricsServer.ts";
+import { natsAccess } from "../shared/natsConnection.ts";
 import { policySlots } from "../shared/policySnapshot.ts";
 import { canonicalJson, type RunConfig, runShape } from "../shared/runConfig.ts";
 import { RunMember } from "../shared/runMember.ts";
 import { servedRun } from "../shared/servedRun.ts";
+import { Transport } from "../shared/transport.ts";
 import { Collector } from "./collector.ts";
 import { LeaseRunner } from "./leaseRunner.ts";
 import { type ActorMetrics, actorMetrics } from "./metrics.ts";
@@ -24,6 +26,7 @@ interface Actor {
   readonly run: Run;
   readonly config: RunConfig;
   readonly client: CoordinatorClient;
+  readonly transport: Transport;
   readonly metrics: ActorMetrics;
   readonly metricsPort: number;
   readonly log: Logger;
@@ -42,16 +45,17 @@ export async function runActor(deploy: DeployConfig, given?: Lifecycle): Promise
     accountIdle: (): void => {},
   };
   try {
+    const transport = Transport.of(deploy, "actor");
+    const client = new CoordinatorClient(deploy.coordinator, { log, transport });
+    lifecycle.onClose("coordinator client", () => client.close());
     const registry = new Registry();
     const metrics = actorMetrics(registry, () => state.accountIdle());
     const http = { host: deploy.metricsHost, port: deploy.actorMetricsPort, registry, ready: () => state.notReady() };
     const metricsServer = await startMetricsServer(http);
     lifecycle.onClose("metrics server", () => metricsServer.close());
     log.info(`metrics: http://${metricsServer.host}:${metricsServer.port}/metrics`);
-    const client = new CoordinatorClient(deploy.coordinator, log);
-    lifecycle.onClose("coordinator client", () => client.close());
     const { run, config } = await servedRun(client, lifecycle.stopping);
-    const actor = { deploy, run, config, client, metrics, metricsPort: metricsServer.port, log, lifecycle };
+    const actor = { deploy, run, config, client, transport, metrics, metricsPort: metricsServer.port, log, lifecycle };
     return await work(actor, (collector, runner) => {
       state.notReady = () => collector.notReady;
       state.accountIdle = () => runner.slots.account();
@@ -65,13 +69,14 @@ export async function runActor(deploy: DeployConfig, given?: Lifecycle): Promise
 }
 
 async function work(actor: Actor, onStarted: (collector: Collector, runner: LeaseRunner) => void): Promise<number> {
-  const { deploy, run, config, client, metrics, metricsPort, log, lifecycle } = actor;
+  const { deploy, run, config, client, transport, metrics, metricsPort, log, lifecycle } = actor;
+  const nats = natsAccess(run.nats || deploy.nats, transport, deploy);
   const workers = workerCount(deploy, config, log);
   const pool = await RolloutPool.start(config, workers);
   lifecycle.onClose("rollout workers", () => pool.close());
   metrics.workers.set(workers);
   const slots = policySlots(config.policyLag, config.maxPolicyLag);
-  const policies = new PolicyReceiver({ servers: (run.nats || deploy.nats).split(","), runId: run.run_id, slots, log });
+  const policies = new PolicyReceiver({ nats, runId: run.run_id, slots, log });
   lifecycle.onClose("policy receiver", () => policies.close());
   policies.start();
 
@@ -97,6 +102,7 @@ async function work(actor: Actor, onStarted: (collector: Collector, runner: Leas
     runner,
     hello: () => hello(member, run, pool, own),
     learnerAddress: () => member.learnerAddress,
+    transport,
     drainMs: deploy.drainSeconds * 1000,
     metrics,
     log,

@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
-import { connect } from "@nats-io/transport-node";
 import { Backoff } from "../shared/backoff.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { linkedSignal } from "../shared/linkedSignal.ts";
 import type { Logger } from "../shared/log.ts";
+import { connectToNats, type NatsAccess } from "../shared/natsConnection.ts";
 import { chunkBytes, policyStream, policySubject, policySubjects } from "../shared/policySnapshot.ts";
 import { type HeldPolicy, type PolicyChunk, PolicyChunks, parseChunk } from "./policyChunks.ts";
 
 export interface ReceiverOptions {
-  readonly servers: readonly string[]; // host:port
+  readonly nats: NatsAccess;
   readonly runId: string;
   readonly slots: number; // versions that the stream retains
   readonly log: Logger;
@@ -159,9 +159,11 @@ export class PolicyReceiver {
   }
 
   async #run(): Promise<void> {
-    const { runId, log } = this.#options;
-    const connection = await this.#connect();
+    const { nats, runId, log } = this.#options;
+    const connection = await connectToNats(nats, `anchorage actor ${runId}`, log, this.#closed.signal);
     if (connection === null) return;
+    this.#connection = connection;
+    this.#connected = true;
     if (this.#closed.signal.aborted) return connection.close(); // close() came while it connected
     connection.subscribe(policySubjects(runId), {
       callback: (error, message) => {
@@ -181,31 +183,6 @@ export class PolicyReceiver {
         log.info("NATS reached again");
       } else if (status.type === "error") log.warn(`NATS: ${messageOf(status.error)}`);
     }
-  }
-
-  async #connect(): Promise<NatsConnection | null> {
-    const { servers, runId, log } = this.#options;
-    const backoff = new Backoff({ firstMs: 200, maxMs: 3_000 });
-    const { signal } = this.#closed;
-    while (!signal.aborted)
-      try {
-        this.#connection = await connect({
-          servers: [...servers],
-          name: `anchorage actor ${runId}`,
-          maxReconnectAttempts: -1,
-          reconnectTimeWait: 250,
-          reconnectJitter: 250,
-          pingInterval: 10_000, // a half-open link is noticed after two of them
-          timeout: 5_000,
-        });
-        this.#connected = true;
-        return this.#connection;
-      } catch (error) {
-        if (backoff.attempts === 0)
-          log.warn(`no NATS server at ${servers.join(", ")}, trying again: ${messageOf(error)}`);
-        await backoff.wait(signal).catch(() => undefined); // closing: the loop's condition ends it
-      }
-    return null;
   }
 }
 

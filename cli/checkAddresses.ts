@@ -3,12 +3,14 @@ import type { DeployConfig } from "../shared/deployConfig.ts";
 import { OperatorError } from "../shared/errors.ts";
 import { splitAddress } from "../shared/grpcServer.ts";
 import { addressError } from "../shared/metricsServer.ts";
+import { Transport } from "../shared/transport.ts";
 
 /**
  * Tries the addresses that a person chose for the processes of `train`, so that one that cannot be had is known before
  * there is a run. Throws ADDRESS, or CONFIG where several actors would share one port.
  */
 export async function checkAddresses(deploy: DeployConfig, actors: number): Promise<void> {
+  Transport.of(deploy, "learner").check("learnerListen", deploy.learnerListen);
   const { metricsHost: host, actorMetricsPort } = deploy;
   if (actors > 1 && actorMetricsPort !== 0)
     throw new OperatorError(

@@ -1,10 +1,14 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { controlTokenFile } from "../coordinator/controlToken.ts";
 import type { Status__Output } from "../proto/gen/anchorage/v1/Status.ts";
 import { CoordinatorClient } from "../shared/coordinatorClient.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { isTransient } from "../shared/grpcErrors.ts";
+import { readSecret } from "../shared/secretFile.ts";
+import { Transport } from "../shared/transport.ts";
+import { deployConfig } from "./deployFlags.ts";
 import { describeEnded, endOf, refusal, type StoredRun, storedRun } from "./endedRun.ts";
 import { whoWaits } from "./progress.ts";
 
@@ -20,6 +24,9 @@ export interface ControlFlags {
   readonly runDir?: string;
   readonly coordinator?: string;
   readonly json?: boolean;
+  readonly tls?: string;
+  readonly controlToken?: string;
+  readonly insecure?: boolean;
 }
 
 type Action = "STATUS" | "PAUSE" | "RESUME" | "STOP";
@@ -30,7 +37,8 @@ type Action = "STATUS" | "PAUSE" | "RESUME" | "STOP";
  */
 export async function control(action: Action, flags: ControlFlags): Promise<number> {
   const { runDir, coordinator, json = false } = flags;
-  if (coordinator !== undefined) print(await ask(coordinator, (client) => client.control(action, briefly)), json);
+  if (coordinator !== undefined)
+    print(await ask(coordinator, flags, (client) => client.control(action, briefly)), json);
   else if (runDir === undefined)
     throw new OperatorError(
       "CONFIG",
@@ -39,7 +47,7 @@ export async function control(action: Action, flags: ControlFlags): Promise<numb
     );
   else {
     const stored = await storedRun(runDir);
-    const status = await askOwn(action, stored);
+    const status = await askOwn(action, stored, flags);
     if (status !== null) print(status, json);
     else if (action !== "STATUS") throw refusal(action, stored);
     else process.stdout.write(describeEnded(await storedRun(runDir), json));
@@ -49,8 +57,14 @@ export async function control(action: Action, flags: ControlFlags): Promise<numb
 
 const briefly = { patienceMs: 3_000 };
 
-async function ask<T>(address: string, of: (client: CoordinatorClient) => Promise<T>): Promise<T> {
-  const client = new CoordinatorClient(address);
+/** Shows who asks: an operator's certificate, or the control token of the run (`flags.runDir` names its folder). */
+async function ask<T>(address: string, flags: ControlFlags, of: (client: CoordinatorClient) => Promise<T>): Promise<T> {
+  const { tls, controlToken, insecure, runDir } = flags;
+  const deploy = deployConfig({ tls, controlToken, insecure });
+  const kept = runDir === undefined ? null : controlTokenFile(runDir);
+  const tokenFile = deploy.controlToken ?? (kept !== null && existsSync(kept) ? kept : null);
+  const token = tokenFile === null ? null : readSecret("controlToken", tokenFile);
+  const client = new CoordinatorClient(address, { transport: Transport.of(deploy, "operator"), token });
   try {
     return await of(client);
   } finally {
@@ -62,15 +76,14 @@ async function ask<T>(address: string, of: (client: CoordinatorClient) => Promis
  * null: this run's coordinator has gone. An ended run's port may serve another run by now, and that one must not be
  * stopped in its place.
  */
-async function askOwn(action: Action, stored: StoredRun): Promise<Status__Output | null> {
+async function askOwn(action: Action, stored: StoredRun, flags: ControlFlags): Promise<Status__Output | null> {
   const address = endpointOf(stored.runDir);
   if (address === null) return null;
   const patience = endOf(stored) === null ? briefly : { patienceMs: 0 };
   try {
-    return await ask(address, async (client) => {
-      const status = await client.control("STATUS", patience);
-      if (status.run?.run_id !== stored.runId) return null;
-      return action === "STATUS" ? status : client.control(action, patience);
+    return await ask(address, flags, async (client) => {
+      const { run_id } = await client.getRun(patience); // another run has another token
+      return run_id === stored.runId ? await client.control(action, patience) : null;
     });
   } catch (error) {
     if (isTransient(error)) return null;
@@ -83,12 +96,16 @@ function endpointOf(runDir: string): string | null {
   const file = endpointFile(runDir);
   if (!existsSync(file)) return null;
   try {
-    return Endpoint.parse(JSON.parse(readFileSync(file, "utf8"))).address;
+    return reachable(Endpoint.parse(JSON.parse(readFileSync(file, "utf8"))).address);
   } catch (cause) {
     const problem = `${file} does not say where the run's coordinator is: ${messageOf(cause)}.`;
     throw new OperatorError("CORRUPT", problem, "Give --coordinator HOST:PORT, which its log names.", { cause });
   }
 }
+
+/** Who listens everywhere is reached on this machine by its loopback address. */
+const reachable = (address: string): string =>
+  address.replace(/^0\.0\.0\.0:/, "127.0.0.1:").replace(/^\[::\]:/, "[::1]:");
 
 function print(status: Status__Output, json: boolean): void {
   process.stdout.write(json ? `${JSON.stringify(status)}\n` : describe(status));

@@ -4,7 +4,7 @@ import { DeployConfig } from "../shared/deployConfig.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { schemaProblems } from "../shared/schemaProblems.ts";
 
-type DeployFlags = { readonly deploy?: string } & Readonly<Record<string, unknown>>;
+type DeployFlags = { readonly deploy?: string | undefined } & Readonly<Record<string, unknown>>;
 
 /** Reads a deploy file, ANCHORAGE_* variables over it and flags over those. Throws CONFIG naming field, value, remedy. */
 export function deployConfig(flags: DeployFlags): DeployConfig {
@@ -29,6 +29,13 @@ export function trainDeployConfig(flags: DeployFlags): DeployConfig {
         `${field}=${String(settings[field])} is not for train, which starts its own coordinator and NATS server on free ports of this machine.`,
         `Remove ${field} from the deploy file and ${variableOf(field)} from the environment, or start the roles one by one (anchorage coordinator, learner, actor).`,
       );
+  for (const field of ["tls", "natsCredentials"])
+    if (settings[field] !== undefined && settings[field] !== null)
+      throw new OperatorError(
+        "CONFIG",
+        `${field}=${String(settings[field])} is not for train, whose processes find each other on this machine with secrets of their own.`,
+        `Remove ${field} from the deploy file and ${variableOf(field)} from the environment, or start the roles one by one (deploy/README.md).`,
+      );
   return deployConfig(flags);
 }
 
@@ -44,12 +51,13 @@ function fromVariables(): Record<string, unknown> {
   const found: Record<string, unknown> = {};
   for (const field of Object.keys(DeployConfig.shape)) {
     const value = process.env[variableOf(field)];
-    if (value !== undefined) found[field] = numberOrText(value);
+    if (value !== undefined) found[field] = plainValue(value);
   }
   return found;
 }
 
-function numberOrText(text: string): number | string {
+function plainValue(text: string): boolean | number | string {
+  if (text === "true" || text === "false") return text === "true";
   return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
 }
 

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { algorithmNames } from "../shared/algorithms.ts";
 import { packageVersion } from "../shared/build.ts";
+import type { CertificateFlags } from "./certificates.ts";
 import type { ControlFlags } from "./control.ts";
 import { deployConfig } from "./deployFlags.ts";
 import { exitStatusOf } from "./role.ts";
@@ -18,9 +19,10 @@ const program = new Command("anchorage")
   .showHelpAfterError("(anchorage --help lists the commands and their flags)");
 
 /** Commander's `action`, with our exit statuses. The process ends when its work does. */
-function runs<Flags>(command: Command, action: (flags: Flags) => Promise<number>): void {
-  command.action(async (flags: Flags) => {
-    process.exitCode = await exitStatusOf(() => action(flags));
+function runs<Flags>(command: Command, action: (flags: Flags, argument: string) => Promise<number>): void {
+  command.action(async (...given: unknown[]) => {
+    const flags = command.opts() as Flags;
+    process.exitCode = await exitStatusOf(() => action(flags, String(given[0])));
     process.exit();
   });
 }
@@ -55,11 +57,18 @@ function withRunConfig(command: Command): Command {
 /** Hidden: how `train` passes on what it has resolved to the processes that it starts. */
 const resolved = (name: string): Option => new Option(`--resolved-${name} <json>`).hideHelp();
 
+const certificatesHelp = "this process's ca.crt, tls.crt and tls.key (`anchorage certificates` makes them)";
+const insecureHelp = "allow plain text beyond this machine, on a network that you trust whole";
+const tokenHelp = "file with the token of pause, resume and stop without --tls; default: the run folder's";
+
 function withDeploy(command: Command): Command {
   return command
     .option("--deploy <file>", "YAML or JSON file of DeployConfig fields; ANCHORAGE_* variables and flags override it")
     .option("--coordinator <host:port>", "the coordinator's gRPC address")
     .option("--nats <host:port>", "the NATS server")
+    .option("--nats-credentials <file>", "token, nkey seed or .creds file that the NATS server asks for")
+    .option("--tls <folder>", certificatesHelp)
+    .option("--insecure", insecureHelp)
     .addOption(resolved("deploy"));
 }
 
@@ -71,9 +80,11 @@ interface DeployFlags extends Record<string, unknown> {
 /** The deploy config of a role: `train`'s or the person's own, with the role's flags over it. */
 function deployOf(flags: DeployFlags, more: Record<string, unknown> = {}) {
   const base = flags.resolvedDeploy === undefined ? {} : (JSON.parse(flags.resolvedDeploy) as Record<string, unknown>);
-  const { coordinator, nats } = flags;
+  const { coordinator, nats, natsCredentials, tls, insecure } = flags;
   const own = Object.fromEntries(
-    Object.entries({ coordinator, nats, ...more }).filter(([, value]) => value !== undefined),
+    Object.entries({ coordinator, nats, natsCredentials, tls, insecure, ...more }).filter(
+      ([, value]) => value !== undefined,
+    ),
   );
   return deployConfig({ ...base, ...(flags.deploy === undefined ? {} : { deploy: flags.deploy }), ...own });
 }
@@ -86,9 +97,11 @@ runs(
     .option("--run-dir <folder>", "where the run is kept; default: a new folder under runs/")
     .option("--resume", "go on with the run in --run-dir")
     .option("--deploy <file>", "YAML or JSON file of DeployConfig fields")
+    .option("--insecure", insecureHelp)
     .option("--json", "one JSON object per line on stdout, logs on stderr"),
   async (
-    flags: RunConfigFlags & DeployFlags & { actors?: number; runDir?: string; resume?: boolean; json?: boolean },
+    flags: RunConfigFlags &
+      DeployFlags & { actors?: number; runDir?: string; resume?: boolean; json?: boolean; insecure?: boolean },
   ) => {
     const { startTraining } = await import("./startTraining.ts");
     return startTraining(flags);
@@ -104,10 +117,14 @@ runs(
     .requiredOption("--run-dir <folder>", "where the run is kept")
     .option("--listen <host:port>", "gRPC address to listen on")
     .option("--resume [auto]", "go on with the run in --run-dir; auto: if there is one")
+    .option("--control-token <file>", tokenHelp)
     .addOption(resolved("config")),
-  async (flags: CoordinatorFlags & DeployFlags & { listen?: string }) => {
+  async (flags: CoordinatorFlags & DeployFlags & { listen?: string; controlToken?: string }) => {
     const { coordinatorRole } = await import("./roles.ts");
-    return coordinatorRole(flags, deployOf(flags, { coordinatorListen: flags.listen }));
+    return coordinatorRole(
+      flags,
+      deployOf(flags, { coordinatorListen: flags.listen, controlToken: flags.controlToken }),
+    );
   },
 );
 
@@ -143,6 +160,9 @@ for (const [name, what] of [
       .description(what)
       .option("--run-dir <folder>", "the run, where its coordinator is on this machine")
       .option("--coordinator <host:port>", "the coordinator's gRPC address")
+      .option("--tls <folder>", "an operator's ca.crt, tls.crt and tls.key (`anchorage certificates` makes them)")
+      .option("--control-token <file>", tokenHelp)
+      .option("--insecure", insecureHelp)
       .option("--json", "as JSON"),
     async (flags: ControlFlags) => {
       const { control } = await import("./control.ts");
@@ -183,6 +203,20 @@ runs(
   async (flags: { json?: boolean }) => {
     const { listEnvironments } = await import("./envs.ts");
     return listEnvironments(flags);
+  },
+);
+
+runs(
+  program
+    .command("certificates")
+    .argument("<folder>", "where the authority and the certificates are kept")
+    .description("an authority of your own and a certificate folder for each role, for tests and small clusters")
+    .option("--host <name>", "name or IP of a host that serves (coordinator, learner, NATS); repeatable", collect)
+    .option("--days <number>", "validity of the roles' certificates", count, 365)
+    .option("--renew", "new certificates, keys and nats.conf from the authority that is in the folder already"),
+  async (flags: CertificateFlags, folder: string) => {
+    const { certificates } = await import("./certificates.ts");
+    return certificates(folder, flags);
   },
 );
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { newToken, secretsFolder, writeSecret } from "../coordinator/controlToken.ts";
 import { OperatorError } from "../shared/errors.ts";
 import { nativeParts } from "../shared/nativeParts.ts";
 import { openInRun } from "./openInRun.ts";
@@ -19,8 +20,29 @@ kill "$server" 2>/dev/null
 wait "$server"
 `;
 
-/** Starts a NATS server with JetStream storage in the run folder, listening on `port` of the loopback interface only. */
-export function startNatsServer(runDir: string, port: number): ChildProcess {
+/** Where the server of `train` has its settings. The token is in it and not on the command line, which `ps` shows to all. */
+const settingsFile = (runDir: string): string => join(secretsFolder(runDir), "nats.conf");
+
+/**
+ * Writes the settings of a NATS server with JetStream storage in the run folder, on `port` of the loopback interface only,
+ * which asks for a token that is new with every call. Gives the file with the token. Throws STORAGE.
+ */
+export function writeNatsSettings(runDir: string, port: number): string {
+  const folder = join(runDir, "nats");
+  const token = newToken();
+  const settings = {
+    host: "127.0.0.1",
+    port,
+    jetstream: { store_dir: folder },
+    pid_file: join(folder, "nats.pid"),
+    authorization: { token },
+  };
+  writeSecret(runDir, "nats.conf", `${JSON.stringify(settings, null, 2)}\n`); // NATS reads JSON as its own format
+  return writeSecret(runDir, "nats-token", `${token}\n`);
+}
+
+/** Starts the NATS server of a run whose settings are written. */
+export function startNatsServer(runDir: string): ChildProcess {
   const binary = nativeParts().natsServer;
   if (binary === null)
     throw new OperatorError(
@@ -28,10 +50,8 @@ export function startNatsServer(runDir: string, port: number): ChildProcess {
       "There is no NATS server binary.",
       "Run: npm run setup (or set ANCHORAGE_NATS_SERVER).",
     );
-  const folder = join(runDir, "nats");
   const log = openInRun(runDir, "nats", "nats.log");
-  const server = [binary, "--addr", "127.0.0.1", "--port", String(port), "--jetstream", "--store_dir", folder];
-  server.push("--pid", join(folder, "nats.pid"));
+  const server = [binary, "--config", settingsFile(runDir)];
   return spawn("sh", ["-c", keeper, String(process.pid), ...server], { stdio: ["ignore", log, log], detached: true });
 }
 

@@ -18,6 +18,7 @@ export interface TrainFlags extends RunConfigFlags {
   readonly runDir?: string;
   readonly resume?: boolean;
   readonly json?: boolean;
+  readonly insecure?: boolean;
 }
 
 /**
@@ -34,7 +35,7 @@ export async function startTraining(flags: TrainFlags): Promise<number> {
 }
 
 async function checkedTraining(flags: TrainFlags): Promise<number> {
-  const deploy = trainDeployConfig(flags.deploy === undefined ? {} : { deploy: flags.deploy });
+  const deploy = trainDeployConfig({ deploy: flags.deploy, insecure: flags.insecure });
   const resume = flags.resume ?? false;
   if (resume && flags.runDir === undefined)
     throw new OperatorError("CONFIG", "--resume does not say which run.", "Give its folder with --run-dir.");

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { controlToken } from "../coordinator/controlToken.ts";
 import type { WatchEvent__Output } from "../proto/gen/anchorage/v1/WatchEvent.ts";
 import { CoordinatorClient } from "../shared/coordinatorClient.ts";
 import type { DeployConfig } from "../shared/deployConfig.ts";
@@ -8,7 +9,7 @@ import { processLifecycle } from "../shared/lifecycle.ts";
 import { logger } from "../shared/log.ts";
 import { runShape } from "../shared/runConfig.ts";
 import { rotateLogs } from "./logRotation.ts";
-import { freePort, listening, startNatsServer } from "./natsServer.ts";
+import { freePort, listening, startNatsServer, writeNatsSettings } from "./natsServer.ts";
 import { openInRun } from "./openInRun.ts";
 import { type Outcome, RunView, type ViewedRun } from "./runView.ts";
 import { forkRole, Supervised } from "./supervisor.ts";
@@ -89,20 +90,25 @@ async function startAll(
     return role("coordinator", [...reach, "--listen", address, "--run-dir", runDir, ...config, ...resume]);
   });
   let coordinatorStarts = 0;
+  let natsCredentials: string | null = null;
   const role = (name: string, flags: readonly string[]) =>
-    forkRole([name, ...flags, ...deployFlags(deploy)], json ? "inherit" : openInRun(runDir, "logs", `${name}.log`));
+    forkRole(
+      [name, ...flags, ...deployFlags({ ...deploy, natsCredentials })],
+      json ? "inherit" : openInRun(runDir, "logs", `${name}.log`),
+    );
 
   const ready = new Promise<void>((resolve) => coordinator.once("ready", () => resolve()));
   supervise(coordinator);
   await ready; // the folder is this run's from here on
-  const natsServer = () => startNatsServer(runDir, natsPort);
+  natsCredentials = writeNatsSettings(runDir, natsPort);
+  const natsServer = () => startNatsServer(runDir);
   const nats = supervise(new Supervised("NATS server", logged("nats/nats.log"), natsServer));
   await listening(natsPort, nats.name);
   supervise(new Supervised("learner", roleLogged("learner"), () => role("learner", reach)));
   const { actors, workers } = actorPlan(options);
   const actor = () => role("actor", [...reach, "--workers", String(workers)]);
   for (let i = 0; i < actors; i++) supervise(new Supervised(`actor ${i + 1}`, roleLogged("actor"), actor));
-  return new CoordinatorClient(address, log);
+  return new CoordinatorClient(address, { log, token: controlToken(runDir, deploy.controlToken) });
 }
 
 /** Actor processes and rollout workers in each: one worker per core, no more than a round has EnvBatches. */

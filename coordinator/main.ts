@@ -10,15 +10,17 @@ import { logger } from "../shared/log.ts";
 import { startMetricsServer } from "../shared/metricsServer.ts";
 import { portRefusals } from "../shared/portRefusals.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
+import { Transport } from "../shared/transport.ts";
 import { CheckpointStore } from "./checkpointStore.ts";
 import { CheckpointStreams } from "./checkpointStreams.ts";
+import { controlToken } from "./controlToken.ts";
 import { coordinatorBounds, coordinatorLimits } from "./limits.ts";
 import { Membership } from "./membership.ts";
 import { coordinatorMetrics } from "./metrics.ts";
 import { MetricsLog } from "./metricsLog.ts";
 import { observeRun } from "./runGauges.ts";
-import { type OpenRun, openRun, type Resume } from "./runStore.ts";
-import { coordinatorHandlers } from "./service.ts";
+import { type OpenRun, openRun, openRun, type Resume, type Resume } from "./runStore.ts";
+import { coordinatorAccess, coordinatorHandlers, coordinatorHandlers } from "./service.ts";
 import { TensorboardLog } from "./tensorboard.ts";
 import { TrainingRun } from "./trainingRun.ts";
 import { Watchers } from "./watch.ts";
@@ -83,6 +85,8 @@ async function assemble(
   const metrics = coordinatorMetrics(registry);
   const refusals = portRefusals(registry, "coordinator", log);
 
+  const transport = Transport.of(deploy, "coordinator");
+  transport.check("coordinatorListen", deploy.coordinatorListen);
   const store = await openRun({ runDir: options.runDir, config, resume: options.resume, onLockLost });
   let serving = false; // until then nobody knows of a new run, and one that cannot be served is none
   lifecycle.onClose("run folder", () => (serving || !store.created ? store.close() : store.discard()));
@@ -126,6 +130,10 @@ async function assemble(
     name: "anchorage.v1.Coordinator",
     service: coordinatorProto.Coordinator.service,
     handlers,
+    transport,
+    setting: "coordinatorListen",
+    access: coordinatorAccess,
+    operatorToken: controlToken(store.folder, deploy.controlToken),
     guard: { limits: coordinatorLimits, bounds: coordinatorBounds, maxConnections: deploy.maxConnections, refusals },
   });
   lifecycle.onClose("gRPC server", server.close);

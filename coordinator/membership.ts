@@ -85,6 +85,7 @@ export class Membership {
   /** false: register again. A learner of an older generation is told so by the newer one in the answer. */
   async heartbeat(request: HeartbeatRequest__Output): Promise<boolean> {
     const member = this.#members.get(request.member_id) ?? this.#recognise(request);
+    if (member !== null && member.role !== request.role) return false; // somebody else's id
     if (member === null || (member.role === "LEARNER" && member.generation !== this.generation)) {
       this.#members.delete(request.member_id);
       return false;

@@ -38,7 +38,7 @@ export interface OpenRun {
 }
 
 /** Beside a run's own files: what `train` keeps there before the coordinator has made the run. */
-const tolerated = new Set(["config.json", "state.json", "checkpoints", "tensorboard", "logs", "nats"]);
+const tolerated = new Set(["config.json", "state.json", "checkpoints", "tensorboard", "logs", "nats", "secrets"]);
 
 /** Opens or creates the run in a folder and locks it. Every way this can be wrong is an OperatorError; see docs/runFolder.md. */
 export async function openRun(options: OpenRunOptions): Promise<OpenRun> {

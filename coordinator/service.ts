@@ -1,6 +1,7 @@
 import { type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
 import type { CoordinatorHandlers } from "../proto/gen/anchorage/v1/Coordinator.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
+import { type Access, callerRole } from "../shared/grpcAccess.ts";
 import type { CheckpointStreams } from "./checkpointStreams.ts";
 import type { TrainingRun } from "./trainingRun.ts";
 import type { Watchers } from "./watch.ts";
@@ -9,8 +10,31 @@ const codes: Partial<Record<string, status>> = {
   CONFIG: status.INVALID_ARGUMENT,
   MISMATCH: status.FAILED_PRECONDITION,
   CORRUPT: status.DATA_LOSS,
+  IDENTITY: status.PERMISSION_DENIED,
   STORAGE: status.RESOURCE_EXHAUSTED, // transient to clients: once the disk has room, the same report is taken
 };
+
+/** Which certificates, or without any the control token, open which rpc. */
+export const coordinatorAccess: Access = {
+  Register: ["actor", "learner"],
+  Heartbeat: ["actor", "learner"],
+  GetRun: ["actor", "learner", "operator"],
+  ReportUpdate: ["learner"],
+  SaveCheckpoint: ["learner"],
+  LoadCheckpoint: ["learner"],
+  Control: ["operator"],
+  Watch: ["operator"],
+};
+
+type Caller = Parameters<typeof callerRole>[0];
+
+/** A certificate may not speak for another role than its own. */
+function checkRole(call: Caller, role: string): void {
+  const own = callerRole(call);
+  if (own === null || own === role.toLowerCase()) return;
+  const problem = `role=${role} is not for a certificate of role ${own}.`;
+  throw new OperatorError("IDENTITY", problem, "Give this process the certificate of its role.");
+}
 
 /** The rpcs of coordinator.proto: translate, hand on, answer. Errors become gRPC statuses with the operator's message. */
 export function coordinatorHandlers(
@@ -26,10 +50,10 @@ export function coordinatorHandlers(
     return Object.assign(new Error(messageOf(error)), { code, details: messageOf(error) });
   };
   const unary =
-    <Request, Reply>(answer: (request: Request) => Reply | Promise<Reply>) =>
+    <Request, Reply>(answer: (request: Request, call: Caller) => Reply | Promise<Reply>) =>
     (call: ServerUnaryCall<Request, Reply>, callback: sendUnaryData<Reply>): void => {
       Promise.resolve()
-        .then(() => answer(call.request))
+        .then(() => answer(call.request, call))
         .then(
           (reply) => callback(null, reply),
           (error: unknown) => callback(asStatus(error)),
@@ -37,13 +61,15 @@ export function coordinatorHandlers(
     };
 
   return {
-    Register: unary(async (request) => {
+    Register: unary(async (request, call) => {
+      checkRole(call, request.role);
       const { memberId, generation } = await members.register(request);
       metrics.registrations.inc({ role: request.role.toLowerCase() });
       run.emit("changed");
       return { member_id: memberId, run: run.describe(), generation };
     }),
-    Heartbeat: unary(async (request) => {
+    Heartbeat: unary(async (request, call) => {
+      checkRole(call, request.role);
       const known = await members.heartbeat(request);
       const role = request.role === "LEARNER" ? "learner" : "actor"; // a label of our own choosing, whatever was sent
       metrics.heartbeats.inc({ role });

@@ -63,9 +63,9 @@ export function admissionOf(context: RunContext, reproducible: { value: boolean 
 }
 
 export function publisherOf(context: RunContext, collection: Collection): PolicyPublisher {
-  const { runId, member, config, metrics, log, deploy, lifecycle } = context;
+  const { runId, member, config, metrics, log, lifecycle } = context;
   const publisher = new PolicyPublisher({
-    servers: (context.nats || deploy.nats).split(","),
+    nats: context.nats,
     runId,
     generation: () => member.generation,
     slots: policySlots(config.policyLag, config.maxPolicyLag),

@@ -8,10 +8,12 @@ import type { Fingerprint } from "../shared/fingerprint.ts";
 import { type Lifecycle, processLifecycle } from "../shared/lifecycle.ts";
 import { type Logger, logger } from "../shared/log.ts";
 import { startMetricsServer } from "../shared/metricsServer.ts";
+import { type NatsAccess, natsAccess } from "../shared/natsConnection.ts";
 import { portRefusals } from "../shared/portRefusals.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
 import { RunMember } from "../shared/runMember.ts";
 import { servedRun } from "../shared/servedRun.ts";
+import { Transport } from "../shared/transport.ts";
 import { learnerFingerprint } from "./learnerFingerprint.ts";
 import { type LearnerMetrics, learnerMetrics } from "./metrics.ts";
 import { restore } from "./restore.ts";
@@ -44,21 +46,20 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
   const refusals = portRefusals(registry, "learner", log);
   const status: LearnerStatus = { ready: "not registered with the coordinator yet", describe: () => ({}) };
   try {
-    const server = await listenForActors(deploy, refusals);
+    const transport = Transport.of(deploy, "learner");
+    const client = new CoordinatorClient(deploy.coordinator, { log, transport });
+    lifecycle.onClose("coordinator client", () => client.close());
+    const server = await listenForActors(deploy, transport, refusals);
     // Cutting a link that swallows everything never ends: 3 s are enough for every other one.
     lifecycle.onClose("gRPC server", server.grpc.close, 3_000);
     const address = advertisedAddress(deploy.learnerAdvertise, server.grpc.address);
     const http = { host: deploy.metricsHost, port: deploy.learnerMetricsPort, registry, ready: () => status.ready };
     const metricsServer = await startMetricsServer(http);
     lifecycle.onClose("metrics server", () => metricsServer.close());
-    const client = new CoordinatorClient(deploy.coordinator, log);
-    lifecycle.onClose("coordinator client", () => client.close());
     log.info(`actors: ${address}, metrics: http://${metricsServer.host}:${metricsServer.port}/metrics`);
 
-    const {
-      config,
-      run: { nats },
-    } = await servedRun(client, lifecycle.stopping);
+    const { config, run } = await servedRun(client, lifecycle.stopping);
+    const nats = natsAccess(run.nats || deploy.nats, transport, deploy);
     const fingerprint = (options.fingerprint ?? ((of) => learnerFingerprint(deploy, of)))(config);
     const member = await RunMember.join(
       client,
@@ -102,7 +103,7 @@ interface MemberContext {
   readonly deploy: DeployConfig;
   readonly config: RunConfig;
   readonly fingerprint: Fingerprint;
-  readonly nats: string;
+  readonly nats: NatsAccess;
   readonly client: CoordinatorClient;
   readonly member: RunMember;
   readonly server: LearnerServer;

@@ -11,10 +11,10 @@ import {
   type StreamConfig,
 } from "@nats-io/jetstream";
 import { headers, type NatsConnection } from "@nats-io/nats-core";
-import { connect } from "@nats-io/transport-node";
 import { Backoff } from "../shared/backoff.ts";
 import { messageOf } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
+import { connectToNats, type NatsAccess } from "../shared/natsConnection.ts";
 import {
   chunkBytes,
   chunkHeader,
@@ -25,7 +25,7 @@ import {
 } from "../shared/policySnapshot.ts";
 
 export interface PublisherOptions {
-  readonly servers: readonly string[]; // host:port
+  readonly nats: NatsAccess;
   readonly runId: string;
   readonly generation: () => number;
   readonly slots: number; // versions retained
@@ -107,8 +107,12 @@ export class PolicyPublisher {
 
   async #run(): Promise<void> {
     const { signal } = this.#closed;
-    const nc = await this.#connect();
+    const { nats, runId, log } = this.#options;
+    const nc = await connectToNats(nats, `anchorage learner ${runId}`, log, signal);
     if (nc === null) return;
+    this.#connection = nc;
+    this.#options.onConnection?.(true);
+    void this.#watch(nc);
     const js = jetstream(nc, { timeout: ackTimeoutMs });
     const backoff = new Backoff({ firstMs: 100, maxMs: 2_000 });
     while (!signal.aborted) {
@@ -140,31 +144,6 @@ export class PolicyPublisher {
   /** The newest queued version, while there is a link: it is the one that the actors wait for. */
   #next(): number | null {
     return this.connected && this.#queue.size > 0 ? Math.max(...this.#queue) : null;
-  }
-
-  async #connect(): Promise<NatsConnection | null> {
-    const { servers, log, runId } = this.#options;
-    const backoff = new Backoff({ firstMs: 200, maxMs: 3_000 });
-    while (!this.#closed.signal.aborted)
-      try {
-        this.#connection = await connect({
-          servers: [...servers],
-          name: `anchorage learner ${runId}`,
-          maxReconnectAttempts: -1,
-          reconnectTimeWait: 250,
-          reconnectJitter: 250,
-          pingInterval: 10_000, // a half-open link is noticed after two of them
-          timeout: 5_000,
-        });
-        this.#options.onConnection?.(true);
-        void this.#watch(this.#connection);
-        return this.#connection;
-      } catch (error) {
-        if (backoff.attempts === 0)
-          log.warn(`no NATS server at ${servers.join(", ")}, trying again: ${messageOf(error)}`);
-        await backoff.wait(this.#closed.signal).catch(() => undefined); // closing: the loop's condition ends it
-      }
-    return null;
   }
 
   async #watch(nc: NatsConnection): Promise<void> {

@@ -3,6 +3,7 @@ import type { DeployConfig } from "../shared/deployConfig.ts";
 import type { Fingerprint } from "../shared/fingerprint.ts";
 import type { Lifecycle } from "../shared/lifecycle.ts";
 import type { Logger } from "../shared/log.ts";
+import type { NatsAccess } from "../shared/natsConnection.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
 import type { RunMember } from "../shared/runMember.ts";
 import type { LearnerMetrics } from "./metrics.ts";
@@ -23,7 +24,7 @@ export interface RunContext {
   readonly runId: string;
   readonly build: string;
   readonly fingerprint: Fingerprint;
-  readonly nats: string; // host:port, as the coordinator says; empty: as the deploy config says
+  readonly nats: NatsAccess;
   readonly client: CoordinatorClient;
   readonly member: RunMember;
   readonly server: LearnerServer;

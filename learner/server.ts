@@ -2,10 +2,12 @@ import { status } from "@grpc/grpc-js";
 import { learnerProto } from "../proto/load.ts";
 import type { DeployConfig } from "../shared/deployConfig.ts";
 import { OperatorError } from "../shared/errors.ts";
+import type { Access } from "../shared/grpcAccess.ts";
 import { maxMessageBytes } from "../shared/grpcOptions.ts";
 import { type GrpcServer, splitAddress, startGrpcServer } from "../shared/grpcServer.ts";
 import type { MethodLimit } from "../shared/guardedCall.ts";
 import type { PortRefusals } from "../shared/portRefusals.ts";
+import type { Transport } from "../shared/transport.ts";
 import type { WireBounds } from "../shared/wireBounds.ts";
 import type { CollectStream } from "./ingest.ts";
 
@@ -14,6 +16,8 @@ export interface LearnerServer {
   /** From now on actors are let in. */
   open(collect: (stream: CollectStream) => void): void;
 }
+
+const access: Access = { Collect: ["actor"] };
 
 /** Rollouts take megabytes; a hello, which a stranger may send, a few KB. Ingest waits for the hello. */
 const collectLimit: Omit<MethodLimit, "calls"> = {
@@ -34,10 +38,11 @@ const collectBounds: WireBounds = {
 
 /**
  * Listens for actors and health checks. Listening comes before everything else, because the address goes into the
- * registration; until open() actors are told to come again. Throws CONFIG for a bad address, NETWORK for one in use.
+ * registration; until open() actors are told to come again. Throws CONFIG for a bad address, ADDRESS for one in use.
  */
 export async function listenForActors(
   { learnerListen, maxConnections }: DeployConfig,
+  transport: Transport,
   refusals: PortRefusals,
 ): Promise<LearnerServer> {
   let collect = (stream: CollectStream): void => {
@@ -48,6 +53,9 @@ export async function listenForActors(
     listen: learnerListen,
     name: "anchorage.v1.Learner",
     service: learnerProto.Learner.service,
+    transport,
+    setting: "learnerListen",
+    access,
     handlers: { Collect: (stream: CollectStream) => collect(stream) },
     guard: {
       limits: { Collect: { ...collectLimit, calls: maxConnections } },

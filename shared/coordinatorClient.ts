@@ -1,11 +1,4 @@
-import {
-  type CallOptions,
-  type ClientUnaryCall,
-  credentials,
-  Metadata,
-  type ServiceError,
-  status,
-} from "@grpc/grpc-js";
+import { type CallOptions, type ClientUnaryCall, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import type { ControlAction } from "../proto/gen/anchorage/v1/ControlAction.ts";
 import type { CoordinatorClient as Stub } from "../proto/gen/anchorage/v1/Coordinator.ts";
 import type { HeartbeatReply__Output } from "../proto/gen/anchorage/v1/HeartbeatReply.ts";
@@ -25,11 +18,20 @@ import { messageOf } from "./errors.ts";
 import { grpcError, isTransient } from "./grpcErrors.ts";
 import { clientOptions } from "./grpcOptions.ts";
 import type { Logger } from "./log.ts";
+import { Transport } from "./transport.ts";
 
 export interface CallSettings {
   readonly signal?: AbortSignal;
   /** How long transient failures (unreachable, deadline) are tried again, with back-off; Infinity: until `signal`. */
   readonly patienceMs?: number;
+}
+
+export interface CoordinatorAccess {
+  readonly log?: Logger | null;
+  /** Default: plain text on this machine. */
+  readonly transport?: Transport;
+  /** The run's control token, for control() and watch() without certificates. Secret. */
+  readonly token?: string | null;
 }
 
 const unaryDeadlineMs = 10_000;
@@ -57,11 +59,15 @@ export class CoordinatorClient {
   readonly address: string;
   readonly #stub: Stub;
   readonly #log: Logger | null;
+  readonly #operator = new Metadata(); // goes with what only an operator may call
 
-  constructor(address: string, log: Logger | null = null) {
+  /** Throws CONFIG where plain text would leave this machine. */
+  constructor(address: string, { log = null, transport = Transport.plain, token = null }: CoordinatorAccess = {}) {
     this.address = address;
     this.#log = log;
-    this.#stub = new coordinatorProto.Coordinator(address, credentials.createInsecure(), clientOptions);
+    const credentials = transport.clientCredentials("coordinator", "coordinator", address);
+    this.#stub = new coordinatorProto.Coordinator(address, credentials, clientOptions);
+    if (token !== null) this.#operator.set("authorization", `Bearer ${token}`);
   }
 
   register(request: RegisterRequest, settings?: CallSettings): Promise<RegisterReply__Output> {
@@ -110,7 +116,7 @@ export class CoordinatorClient {
     let brokenSince: number | null = null;
     for (;;) {
       await this.getRun(settings); // waits, with back-off and patience, until the coordinator is there
-      const call = this.#stub.watch({ after_update: seen });
+      const call = this.#stub.watch({ after_update: seen }, this.#operator.clone());
       const cancel = (): void => call.cancel();
       signal?.addEventListener("abort", cancel, { once: true });
       try {
@@ -156,10 +162,12 @@ export class CoordinatorClient {
     return new Promise<Reply>((resolve, reject) => {
       const call = this.#stub[method].bind(this.#stub) as unknown as (
         request: object,
+        metadata: Metadata,
         options: CallOptions,
         done: (error: ServiceError | null, reply?: Reply) => void,
       ) => ClientUnaryCall;
-      const sent = call(request, this.#callOptions(unaryDeadlineMs), (error, reply) => {
+      const metadata = method === "Control" ? this.#operator.clone() : new Metadata();
+      const sent = call(request, metadata, this.#callOptions(unaryDeadlineMs), (error, reply) => {
         signal?.removeEventListener("abort", cancel);
         if (error) reject(signal?.aborted ? signal.reason : error);
         else resolve(reply as Reply);

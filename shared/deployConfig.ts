@@ -29,6 +29,29 @@ export const DeployConfig = z.strictObject({
     .default(null)
     .describe("host:port under which actors reach the learner; null: as it listens"),
   nats: reachable.default("127.0.0.1:4222").describe("host:port of the NATS server"),
+  tls: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      "folder with ca.crt, tls.crt and tls.key of this process: mutual TLS on every gRPC and NATS connection; docs/security.md",
+    ),
+  insecure: z
+    .boolean()
+    .default(false)
+    .describe("allows plain text beyond this machine; only for a network that you trust whole"),
+  natsCredentials: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      "file with what NATS asks for: a token, an nkey seed or a .creds file; null: nothing, or tls's certificate",
+    ),
+  controlToken: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("file with the token of status, pause, resume and stop without tls; null: the run folder's"),
   metricsHost: z.string().default("127.0.0.1").describe("where /metrics and /healthz listen"),
   coordinatorMetricsPort: port.default(0).describe("0: any free port"),
   learnerMetricsPort: port.default(0).describe("0: any free port"),

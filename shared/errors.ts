@@ -8,6 +8,7 @@ export type ErrorCode =
   | "SETUP" // a native part is missing or unusable: npm run setup
   | "STORAGE" // a file or folder cannot be read or written
   | "NETWORK" // a peer cannot be reached
+  | "IDENTITY" // a peer is not who it must be, or does not let this process in
   | "ADDRESS" // an address cannot be listened on: it is in use, or not of this machine
   | "PROCESS" // a process of the run ended and cannot be kept alive
   | "NUMERIC"; // NaN or Inf where a number is needed

@@ -15,7 +15,7 @@ const isServiceError = (error: unknown): error is ServiceError =>
 /** Is it worth trying this call again? Looks at gRPC errors and at the OperatorErrors made of them. */
 export function isTransient(error: unknown): boolean {
   const root = error instanceof OperatorError ? error.cause : error;
-  return isServiceError(root) && transient.has(root.code);
+  return isServiceError(root) && transient.has(root.code) && !isIdentity(root);
 }
 
 const codes: Partial<Record<number, ErrorCode>> = {
@@ -23,7 +23,17 @@ const codes: Partial<Record<number, ErrorCode>> = {
   [status.NOT_FOUND]: "MISMATCH",
   [status.FAILED_PRECONDITION]: "MISMATCH",
   [status.DATA_LOSS]: "CORRUPT",
+  [status.UNAUTHENTICATED]: "IDENTITY",
+  [status.PERMISSION_DENIED]: "IDENTITY",
 };
+
+/** What Node says where the other end's certificate is not acceptable here. gRPC calls that UNAVAILABLE. */
+const badServer =
+  /certificate|self.signed|unable to (?:verify|get)|ERR_TLS_|Hostname\/IP does not match|wrong version number|packet length too long/i;
+
+/** grpc-js has the reason of a connection that could not be made in the text only. */
+const isIdentity = ({ code, details }: ServiceError): boolean =>
+  codes[code] === "IDENTITY" || (code === status.UNAVAILABLE && badServer.test(details));
 
 /** Translates what a call to `peer` (such as "the coordinator at 10.0.0.1:7400") failed with. */
 export function grpcError(peer: string, method: string, error: unknown): OperatorError {
@@ -37,6 +47,13 @@ export function grpcError(peer: string, method: string, error: unknown): Operato
   const problem = `${method} to ${peer} failed: ${name}: ${details}`.replace(/\.?$/, ".");
   if (error.code === status.UNIMPLEMENTED)
     return new OperatorError("MISMATCH", problem, "Run the same build in every process.", { cause: error });
+  if (isIdentity(error))
+    return new OperatorError(
+      "IDENTITY",
+      problem,
+      "Both ends need certificates of the same authority, of their own roles and with the host's name in them (anchorage certificates); without certificates, status and stop need the run's control token (docs/security.md).",
+      { cause: error },
+    );
   const remedy = isTransient(error)
     ? "Check that it runs and that host and port are right."
     : "See the message; the other side's log tells more.";

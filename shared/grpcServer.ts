@@ -1,3 +1,4 @@
+import type { AddressInfo, Server as NetServer } from "node:net";
 import {
   logVerbosity,
   Server,
@@ -7,13 +8,16 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
-import { messageOf, OperatorError } from "./errors.ts";
+import { OperatorError } from "./errors.ts";
 import { openWindows } from "./flowControl.ts";
+import { type Access, accessControl } from "./grpcAccess.ts";
 import { serverOptions } from "./grpcOptions.ts";
 import type { MethodLimit } from "./guardedCall.ts";
 import { guardServer } from "./http2Guard.ts";
 import { addressError } from "./metricsServer.ts";
+import { makeListener } from "./peers.ts";
 import type { PortRefusals } from "./portRefusals.ts";
+import type { Transport } from "./transport.ts";
 import { boundedService, type WireBounds } from "./wireBounds.ts";
 
 // Its errors reach us as such and become clear messages; its own lines beside them only puzzle. GRPC_VERBOSITY brings them back.
@@ -27,6 +31,12 @@ export interface GrpcServerOptions {
   readonly service: ServiceDefinition;
   readonly handlers: UntypedServiceImplementation;
   readonly guard: ServerGuard;
+  readonly transport: Transport;
+  /** The setting that `listen` comes from, for messages: "coordinatorListen". */
+  readonly setting: string;
+  readonly access: Access;
+  /** How operators are known where there are no certificates; default: they are not. */
+  readonly operatorToken?: string;
   /** How long open calls may take to end at close(); then they are cut. */
   readonly drainMs?: number;
 }
@@ -46,32 +56,45 @@ export interface GrpcServer {
   readonly close: () => Promise<void>;
 }
 
-/** Serves one service and the standard gRPC health service. Throws CONFIG or ADDRESS if the address cannot be had. */
+/**
+ * Serves one service and the standard gRPC health service, to those who may call it. Throws CONFIG where plain text would
+ * leave this machine or the address is none, ADDRESS if it cannot be had.
+ */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
-  const { what, listen, name, service, handlers, guard, drainMs = 2_000 } = options;
+  const { what, listen, name, service, handlers, guard, transport, access, drainMs = 2_000 } = options;
   const { host, port } = splitAddress(listen);
-  const health = new HealthImplementation({ "": "SERVING", [name]: "SERVING" });
-  const server = new Server(serverOptions);
+  transport.check(options.setting, listen);
+  const listener = makeListener(transport.identity, (socket) => injector.injectConnection(socket), guard);
+  const { refusals } = guard;
+  const operatorToken = options.operatorToken ?? null;
+  const control = accessControl({ access, operatorToken, peers: listener.peers, refusals });
+  const server = new Server({ ...serverOptions, interceptors: [control] });
   openWindows(server);
-  server.addService(boundedService(service, guard.bounds, guard.refusals), handlers);
-  health.addToServer(server);
-  const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, boundPort) => {
-      if (error) reject(addressError(what, host, port, withCode(error)));
-      else resolve(boundPort);
-    });
-  });
+  // The listener has done TLS already, where there is any.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   guardServer(server, { ...guard, service: name });
+  const health = new HealthImplementation({ "": "SERVING", [name]: "SERVING" });
+  server.addService(boundedService(service, guard.bounds, refusals), handlers);
+  health.addToServer(server);
+  const bound = await bind(listener.server, what, host, port);
   const draining = (): void => {
     for (const each of ["", name]) health.setStatus(each, "NOT_SERVING");
   };
   const close = async (): Promise<void> => {
     draining();
+    listener.server.close();
     const timer = setTimeout(() => server.forceShutdown(), drainMs);
     await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
     clearTimeout(timer);
   };
   return { address: `${host}:${bound}`, draining, close };
+}
+
+function bind(listener: NetServer, what: string, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    listener.once("error", (cause) => reject(addressError(what, host, port, cause)));
+    listener.listen(port, host.replace(/^\[|\]$/g, ""), () => resolve((listener.address() as AddressInfo).port));
+  });
 }
 
 /** `host:port`, `[::1]:port`. Throws CONFIG. */
@@ -81,10 +104,4 @@ export function splitAddress(address: string): { readonly host: string; readonly
   if (colon < 1 || !/^\d+$/.test(address.slice(colon + 1)) || port > 65535)
     throw new OperatorError("CONFIG", `"${address}" is no host:port.`, "Write for example 127.0.0.1:7400.");
   return { host: address.slice(0, colon), port };
-}
-
-/** grpc-js puts the system's error into the text only. */
-function withCode(error: Error): NodeJS.ErrnoException {
-  const code = /\b(E[A-Z]{3,})\b/.exec(messageOf(error))?.[1];
-  return code === undefined ? error : Object.assign(error, { code });
 }

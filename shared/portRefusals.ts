@@ -20,6 +20,12 @@ export type RefusalReason =
   | "rate" // HTTP: /metrics asked for too often
   | "members" // registrations beyond the most
   | "field" // a field that is too long or impossible
+  | "no_certificate" // TLS without one
+  | "expired" // a certificate that is not valid any more, or not yet
+  | "authority" // a certificate that our authority did not issue
+  | "no_role" // a certificate of ours that says no role
+  | "role" // a certificate whose role may not do this
+  | "token" // no control token, or a wrong one
   | "policy_chunk"; // NATS: no chunk of a policy, or of one that its digest denies
 
 export interface PortRefusals {

@@ -3,6 +3,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { LearnerStream } from "../../actor/learnerStream.ts";
 import { clientOptions } from "../../shared/grpcOptions.ts";
+import { Transport } from "../../shared/transport.ts";
 import { TestLearner } from "./testLearner.ts";
 
 /** A link that can be made half-open: it stays connected and carries nothing any more. */
@@ -34,7 +35,7 @@ async function learnerOf(): Promise<TestLearner> {
 it("notices a link that is open and dead", async () => {
   const learner = await learnerOf();
   const { address, freeze } = await link(learner.port);
-  const stream = new LearnerStream(address, {
+  const stream = new LearnerStream(address, Transport.plain, {
     ...clientOptions,
     "grpc.keepalive_time_ms": 200,
     "grpc.keepalive_timeout_ms": 200,

@@ -5,6 +5,7 @@ import { DeployConfig } from "../../shared/deployConfig.ts";
 import type { EnvironmentSpec } from "../../shared/environment.ts";
 import { Lifecycle } from "../../shared/lifecycle.ts";
 import { logger } from "../../shared/log.ts";
+import { openNats } from "../../shared/natsConnection.ts";
 import { decodeRollout } from "../../shared/rolloutCodec.ts";
 import { configDigest } from "../../shared/runConfig.ts";
 import { registration, smallConfig, startCoordinator, temporaryFolder } from "../coordinator/runningCoordinator.ts";
@@ -53,7 +54,8 @@ it("registers, introduces itself, collects what it is leased, drains on a stop, 
   expect(spec.id).toBe("CartPole-v1");
   const snapshot = tinyPolicy(spec, 0);
   const stored = new Promise<void>((resolve) => {
-    const options = { servers: [nats.address], runId: coordinator.runId, generation: () => generation, slots: 2, log };
+    const access = openNats([nats.address]);
+    const options = { nats: access, runId: coordinator.runId, generation: () => generation, slots: 2, log };
     const publisher = new PolicyPublisher({ ...options, onPublished: () => resolve() });
     onTestFinished(() => publisher.close());
     publisher.start();

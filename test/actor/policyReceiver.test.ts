@@ -6,6 +6,7 @@ import { PolicyChunks, parseChunk } from "../../actor/policyChunks.ts";
 import { PolicyReceiver } from "../../actor/policyReceiver.ts";
 import { PolicyPublisher } from "../../learner/policyPublisher.ts";
 import { logger } from "../../shared/log.ts";
+import { openNats } from "../../shared/natsConnection.ts";
 import { chunkBytes, chunkHeader, type PolicySnapshot, policySubject } from "../../shared/policySnapshot.ts";
 import { NatsProcess } from "../learner/natsProcess.ts";
 
@@ -110,7 +111,7 @@ describe("PolicyReceiver, with a real NATS server", () => {
   });
 
   function receiver(options: { liveMs?: number; needMs?: number } = {}): PolicyReceiver {
-    const made = new PolicyReceiver({ servers: [nats.address], runId, slots, log, ...options });
+    const made = new PolicyReceiver({ nats: openNats([nats.address]), runId, slots, log, ...options });
     cleanups.push(() => made.close());
     made.start();
     return made;
@@ -118,7 +119,7 @@ describe("PolicyReceiver, with a real NATS server", () => {
   function publisher(): { publish: (of: PolicySnapshot) => Promise<void>; again: (version: number) => void } {
     let stored = (_version: number): void => {};
     const made = new PolicyPublisher({
-      servers: [nats.address],
+      nats: openNats([nats.address]),
       runId,
       generation: () => 1,
       slots,

@@ -7,9 +7,11 @@ import { PolicyReceiver } from "../../actor/policyReceiver.ts";
 import { RolloutPool } from "../../actor/rolloutPool.ts";
 import { PolicyPublisher } from "../../learner/policyPublisher.ts";
 import { logger } from "../../shared/log.ts";
+import { openNats } from "../../shared/natsConnection.ts";
 import { resolveRunConfig } from "../../shared/presets.ts";
 import type { Rollout } from "../../shared/rollout.ts";
 import { decodeRollout } from "../../shared/rolloutCodec.ts";
+import { Transport } from "../../shared/transport.ts";
 import { NatsProcess } from "../learner/natsProcess.ts";
 import { TestLearner, type TestSession } from "./testLearner.ts";
 import { tinyPolicy } from "./tinyPolicy.ts";
@@ -57,8 +59,7 @@ export function useCollectors(): void {
   beforeAll(async () => {
     nats = await (await NatsProcess.prepare()).start();
     pool = await RolloutPool.start(config, 1);
-    const servers = [nats.address];
-    const ours = { servers, runId, slots: 2, log };
+    const ours = { nats: openNats([nats.address]), runId, slots: 2, log };
     publisher = new PolicyPublisher({ ...ours, generation: () => 1, onPublished: ({ version }) => stored(version) });
     publisher.start();
     policies = new PolicyReceiver({ ...ours, liveMs: 1, needMs: 50 });
@@ -93,6 +94,7 @@ export function start(options: { drainMs?: number; pool?: RolloutPool; address?:
     runner,
     hello: () => ({ run_id: runId, actor_id: "actor-1", capacity: 2 }),
     learnerAddress: options.address ?? (() => learner.address),
+    transport: Transport.plain,
     drainMs: options.drainMs ?? 5_000,
     metrics,
     log,

@@ -7,12 +7,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../cli/natsServer.ts";
 import type { Status__Output } from "../../proto/gen/anchorage/v1/Status.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
+import { Transport } from "../../shared/transport.ts";
 import { recordFault } from "./chaosReport.ts";
 import { checkedOutcome } from "./fleetChecks.ts";
 import {
   type Addresses,
   type FleetOptions,
   fleetAddresses,
+  fleetToken,
   fleetVariable,
   launchOf,
   type ProcessName,
@@ -53,7 +55,8 @@ export class Fleet {
   private constructor(options: FleetOptions, addresses: Addresses) {
     this.options = options;
     this.addresses = addresses;
-    this.#client = new CoordinatorClient(addresses.control);
+    const transport = Transport.of({ tls: null, insecure: true }, "operator");
+    this.#client = new CoordinatorClient(addresses.control, { transport, token: fleetToken });
     process.on("exit", this.#killAll);
   }
 

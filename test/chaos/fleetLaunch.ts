@@ -46,7 +46,11 @@ export const chaosDeploy = {
   checkpointEvery: 3,
   checkpointsKept: 3,
   drainSeconds: 5,
+  insecure: true, // network namespaces of this machine are not its loopback interface
 } as const;
+
+/** The control token of every fleet. */
+export const fleetToken = "chaos";
 
 /** Marks every process of a fleet, whoever started it; see processesWith. */
 export const fleetVariable = "ANCHORAGE_CHAOS_FLEET";
@@ -77,7 +81,9 @@ export function prepareFolder({ folder, config, deploy }: FleetOptions, metricsH
   if (!existsSync(mainProgram)) throw new Error(`${mainProgram} is missing: run npm run build before this test`);
   for (const name of ["logs", "nats"]) mkdirSync(join(folder, name), { recursive: true });
   writeFileSync(join(folder, "config.json"), JSON.stringify(config));
-  writeFileSync(join(folder, "deploy.json"), JSON.stringify({ ...chaosDeploy, metricsHost, ...deploy }));
+  const controlToken = join(folder, "control-token");
+  writeFileSync(controlToken, fleetToken);
+  writeFileSync(join(folder, "deploy.json"), JSON.stringify({ ...chaosDeploy, metricsHost, controlToken, ...deploy }));
 }
 
 /** The command, environment and log of one process. The coordinator goes on with the run if there is one. */

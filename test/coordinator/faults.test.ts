@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { credentials } from "@grpc/grpc-js";
+import { credentials, Metadata } from "@grpc/grpc-js";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { controlToken } from "../../coordinator/controlToken.ts";
 import { coordinatorProto } from "../../proto/load.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { registration, report, smallConfig, startCoordinator, temporaryFolder } from "./runningCoordinator.ts";
@@ -50,11 +51,14 @@ it("an upload that breaks off leaves nothing behind and the next one is taken", 
 
 it("a watcher that does not read costs no memory and misses nothing once it reads", async () => {
   const config = { ...smallConfig, totalSteps: 64 * 3000 };
-  const { client, address, metricsPort } = await startCoordinator({ runDir: await temporaryFolder(), config });
+  const runDir = await temporaryFolder();
+  const { client, address, metricsPort } = await startCoordinator({ runDir, config });
   const { generation } = await client.register(registration("LEARNER"));
   const stub = new coordinatorProto.Coordinator(address, credentials.createInsecure());
   onTestFinished(() => stub.close());
-  const slow = stub.watch({ after_update: 0 });
+  const operator = new Metadata();
+  operator.set("authorization", `Bearer ${controlToken(runDir, null)}`);
+  const slow = stub.watch({ after_update: 0 }, operator);
   slow.on("error", () => undefined); // cancelled at the end
   const metrics = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`value_${i}`, i]));
   for (let update = 1; update <= 1500; update++) await client.reportUpdate(report(generation, update, { metrics }));

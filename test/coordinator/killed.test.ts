@@ -4,6 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
+import { controlToken } from "../../coordinator/controlToken.ts";
 import { readStoredPolicy } from "../../coordinator/policyFile.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { resolveRunConfig } from "../../shared/presets.ts";
@@ -38,7 +39,7 @@ async function start(runDir: string, listen = "127.0.0.1:0"): Promise<Process> {
   );
   const [message] = (await Promise.race([once(child, "message"), failed])) as [{ serving: { address: string } }];
   failed.catch(() => undefined);
-  const client = new CoordinatorClient(message.serving.address);
+  const client = new CoordinatorClient(message.serving.address, { token: controlToken(runDir, null) });
   onTestFinished(() => client.close());
   return { child, client, gone, address: message.serving.address };
 }

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { controlToken } from "../../coordinator/controlToken.ts";
 import { type CoordinatorOptions, type CoordinatorOutcome, runCoordinator } from "../../coordinator/main.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { DeployConfig } from "../../shared/deployConfig.ts";
@@ -65,7 +66,7 @@ export async function startCoordinator(given: Given): Promise<Running> {
   });
   var outcome: Promise<CoordinatorOutcome>;
   const serving = await Promise.race([ready, outcome!.then(() => ready)]); // a failed start rejects
-  const client = new CoordinatorClient(serving.address);
+  const client = new CoordinatorClient(serving.address, { token: controlToken(given.runDir, null) });
   const stop = () => {
     lifecycle.stop({ kind: "signal", detail: "end of test" });
     return outcome;

@@ -4,6 +4,7 @@ import { connect } from "@nats-io/transport-node";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { PolicyPublisher } from "../../learner/policyPublisher.ts";
 import { logger } from "../../shared/log.ts";
+import { openNats } from "../../shared/natsConnection.ts";
 import {
   chunkBytes,
   chunkHeader,
@@ -47,7 +48,7 @@ function snapshot(version: number, bytes: number): PolicySnapshot {
 
 function makePublisher(slots: number): PolicyPublisher {
   const made = new PolicyPublisher({
-    servers: [nats.address],
+    nats: openNats([nats.address]),
     runId,
     generation: () => 4,
     slots,

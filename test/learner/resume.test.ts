@@ -92,7 +92,9 @@ it("an address that is in use, malformed or unreachable is one clear error", asy
     /\[ADDRESS\].*another process uses it/,
   );
   expect(() => learnerAt({ learnerListen: "127.0.0.1" })).toThrow(/host:port/); // the schema's word
-  await expect(learnerAt({ learnerListen: "0.0.0.0:0" })).rejects.toThrow(/\[CONFIG\].*Set learnerAdvertise/);
+  await expect(learnerAt({ learnerListen: "0.0.0.0:0", insecure: true })).rejects.toThrow(
+    /\[CONFIG\].*Set learnerAdvertise/,
+  );
   await expect(learnerAt({ learnerMetricsPort: port })).rejects.toThrow(/\[ADDRESS\].*another process uses it/);
   taken.close();
 });

@@ -4,6 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { coordinatorProto } from "../../proto/load.ts";
 import { flowControlWindow } from "../../shared/flowControl.ts";
 import { startGrpcServer } from "../../shared/grpcServer.ts";
+import { Transport } from "../../shared/transport.ts";
 import { openGuard } from "./openGuard.ts";
 
 /** A gRPC server without a method that answers, and a plain HTTP/2 connection to it. */
@@ -16,6 +17,9 @@ async function connected(): Promise<{ readonly address: string; readonly session
     service,
     handlers: {},
     guard: openGuard(),
+    transport: Transport.plain,
+    setting: "listen",
+    access: {},
   });
   onTestFinished(() => server.close());
   const session = connect(`http://${server.address}`);

@@ -4,10 +4,12 @@ import { connect as connectSocket, type Socket } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { coordinatorLimits } from "../../coordinator/limits.ts";
+import { coordinatorAccess } from "../../coordinator/service.ts";
 import { coordinatorProto } from "../../proto/load.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { splitAddress, startGrpcServer } from "../../shared/grpcServer.ts";
 import type { MethodLimit } from "../../shared/guardedCall.ts";
+import { Transport } from "../../shared/transport.ts";
 import { CountedRefusals } from "./openGuard.ts";
 
 const prefix = "/anchorage.v1.Coordinator/";
@@ -23,6 +25,9 @@ async function guarded(limits: Readonly<Record<string, MethodLimit>> = coordinat
       GetRun: (_call: unknown, reply: (error: null, run: object) => void) => reply(null, { run_id: "honest" }),
     },
     guard: { limits, bounds: { ReportUpdate: { 5: { most: 10 } } }, maxConnections, refusals },
+    transport: Transport.plain,
+    setting: "listen",
+    access: coordinatorAccess,
   });
   onTestFinished(() => server.close());
   const honest = new CoordinatorClient(server.address);
