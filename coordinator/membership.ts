@@ -22,6 +22,7 @@ interface Member {
 
 const mostMembers = 10_000;
 const longestStatus = 16 * 1024;
+const longestHost = 255; // of a DNS name
 const mostDifferences = 100;
 const mostFingerprints = 16;
 
@@ -75,7 +76,8 @@ export class Membership {
     const fingerprint = parseFingerprint(request.fingerprint_json);
     const memberId = `${role.toLowerCase()}-${randomUUID().slice(0, 8)}`;
     if (role === "LEARNER") await this.#takeOver(memberId, request, fingerprint);
-    const { host, pid } = request;
+    const host = request.host.slice(0, longestHost);
+    const { pid } = request;
     const { generation } = this;
     this.#members.set(memberId, { id: memberId, role, host, pid, generation, seen: performance.now(), statusJson: "" });
     this.#options.log.info({ memberId, host, pid, generation }, `${role.toLowerCase()} registered`);

@@ -6,6 +6,8 @@ import type { LearnerMetrics } from "./metrics.ts";
 
 /** An hour or more of updates; a report without its policy is under a kilobyte beside its episodes. */
 const maxWaiting = 10_000;
+/** The newest reports keep their episodes; hundreds of thousands of those of short episodes must not pile up. */
+const episodesOf = 100;
 
 /** Delivers update reports in order. While the coordinator is away they wait; only the newest keeps its policy. */
 export class UpdateReporter {
@@ -30,6 +32,8 @@ export class UpdateReporter {
     if (report.policy !== undefined)
       for (const waiting of this.#waiting.slice(1)) waiting.report = withoutPolicy(waiting.report);
     this.#waiting.push({ number: ++this.#added, report });
+    const older = this.#waiting.at(-1 - episodesOf);
+    if (older !== undefined) older.report = { ...older.report, episodes: [] };
     if (this.#waiting.length > maxWaiting) {
       this.#waiting.splice(1, 1);
       this.#metrics.reportsDropped.inc();

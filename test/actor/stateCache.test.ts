@@ -18,3 +18,14 @@ it("keeps two rounds per EnvBatch, and one state per round", () => {
   expect([1, 2, 3].map((round) => cache.get(key(1, round)))).toEqual([null, state(2), null]);
   expect(cache.get(key(1, 3, "again"))).toEqual(state(9));
 });
+
+it("forgets the EnvBatches that were set longest ago when it holds too much, but never the newest", () => {
+  const cache = new StateCache(10);
+  const four = new Uint8Array(4);
+  for (const envBatch of [1, 2]) cache.set(key(envBatch, 1), four);
+  cache.set(key(1, 2), Uint8Array.of(1)); // 9 bytes
+  cache.set(key(3, 1), Uint8Array.of(1, 2)); // 11: EnvBatch 2 goes
+  expect([1, 2, 3].map((envBatch) => cache.get(key(envBatch, 1))?.length ?? null)).toEqual([4, null, 2]);
+  cache.set(key(4, 1), new Uint8Array(99));
+  expect([1, 3, 4].map((envBatch) => cache.get(key(envBatch, 1))?.length ?? null)).toEqual([null, null, 99]);
+});

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { fingerprint } from "../../shared/fingerprint.ts";
+import type { Rollout } from "../../shared/rollout.ts";
 import { RunningSystem } from "./runningLearner.ts";
 import { cartPoleSpec, smallRun } from "./syntheticRollout.ts";
 
@@ -106,6 +107,47 @@ it("counts late answers as duplicates and old ones as stale, and blames nobody",
   await actor.ended;
   expect(actor.outcomes.slice(0, 6)).toEqual(["taken", "duplicate", "duplicate", "duplicate", "duplicate", "stale"]);
   expect(learner.trainer()!.seen).toEqual([0, 1, 2, 3].map((k) => `0:${k}@${k}`));
+});
+
+it("has an outcome and a counter for each rollout that is late, repeated, old or under a lease of nobody", async () => {
+  const system = await RunningSystem.start(smallRun(1, 3, 0));
+  const learner = system.learner();
+  const sent: Rollout[] = [];
+  let counted = "";
+  const actor = await system.actor(learner, {
+    onLease: (self, lease) => {
+      const rollout = self.play(lease);
+      sent.push(rollout);
+      if (lease.round === 0) {
+        self.send(rollout, lease.lease_id);
+        self.send(rollout, lease.lease_id); // repeated
+        self.send({ ...rollout, key: { ...rollout.key, generation: 0 } }, lease.lease_id);
+      } else if (lease.round === 1) {
+        self.send(rollout, 4711); // never leased to anybody: judged by its content
+        self.send(rollout, lease.lease_id); // its own lease was outrun by that
+      } else {
+        self.send(sent[0]!, 4712);
+        void system
+          .until(async () => (self.outcomes.length === 6 ? learner.metrics() : null))
+          .then((text) => {
+            counted = text;
+            self.answer(lease);
+          });
+      }
+    },
+  });
+  expect(await learner.exit).toBe(0);
+  expect(actor.outcomes.slice(0, 6)).toEqual(["taken", "duplicate", "stale", "taken", "duplicate", "stale"]);
+  for (const line of [
+    'rollouts_duplicate_total{reason="unleased"} 1',
+    'rollouts_duplicate_total{reason="outrun"} 1',
+    'rollouts_unleased_total{reason="unleased"} 1',
+    'rollouts_stale_total{reason="generation"} 1',
+    'rollouts_stale_total{reason="round"} 1',
+    "rollouts_taken_total 2",
+  ])
+    expect(counted).toContain(`anchorage_learner_${line}\n`);
+  expect(learner.trainer()!.seen).toEqual([0, 1, 2].map((k) => `0:${k}@${k}`));
 });
 
 it("ends the stream of an actor that does not begin with hello", async () => {

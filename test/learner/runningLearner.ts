@@ -23,6 +23,8 @@ export interface RunningLearner {
   readonly trainer: () => CountingTrainer | null;
   /** host:port where actors reach it, once it has registered. */
   readonly address: Promise<string>;
+  /** Its /metrics as Prometheus reads them. */
+  readonly metrics: () => Promise<string>;
 }
 
 export interface LearnerGiven {
@@ -66,6 +68,7 @@ export class RunningSystem {
       drainSeconds: 5,
       ...given.deploy,
     });
+    let metricsPort = 0;
     let ready: (address: string) => void = () => {};
     const address = new Promise<string>((resolve) => {
       ready = resolve;
@@ -77,14 +80,18 @@ export class RunningSystem {
         return trainer;
       },
       fingerprint: () => given.fingerprint ?? testFingerprint,
-      onReady: (serving) => ready(serving.address),
+      onReady: (serving) => {
+        metricsPort = serving.metricsPort;
+        ready(serving.address);
+      },
     });
+    const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
     exit.catch(() => undefined); // the test looks at it
     onTestFinished(async () => {
       lifecycle.stop({ kind: "asked", detail: "end of test" });
       await exit.catch(() => undefined);
     });
-    return { exit, lifecycle, trainer: () => trainer, address };
+    return { exit, lifecycle, trainer: () => trainer, address, metrics };
   }
 
   /** Who waits for an event of another process can only ask again. */
