@@ -12,6 +12,14 @@ export const tinyMujoco = {
 
 export const tinyCartPole = { ...tinyMujoco, env: "CartPole-v1", seed: 3 } as const;
 
+/** CartPole whose steps take a millisecond: 60 rounds take 4 s with two actors, however fast the machine is. */
+export const pacedCartPole = {
+  ...tinyMujoco,
+  env: "test/actor/fixtures/slowEnvironment.ts",
+  envOptions: { ms: 1 },
+  totalSteps: 8 * 16 * 60,
+} as const;
+
 export const tinyPong = {
   env: "Pong-v5",
   envs: 4,

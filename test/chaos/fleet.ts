@@ -32,6 +32,7 @@ import { type RunOutcome, type UpdateRecord, updateRecords } from "./runRecord.t
  *   await fleet.kill("learner");                                      // SIGKILL; or "SIGSTOP", "SIGCONT", "SIGTERM"
  *   await fleet.restart("learner");                                   // same command, same addresses
  *   await fleet.recovered("learner SIGKILL");                         // the next update; its delay goes into the fault table
+ *   await fleet.checkLeases();                                        // pauses, sees that no lease is left over, resumes
  *   const outcome = await fleet.finished();                           // waits for the end and checks all promises
  *   await fleet.dispose();                                            // in afterEach, whatever happened
  *
@@ -204,6 +205,23 @@ export class Fleet {
     await this.#client.control(action);
   }
 
+  /** Pauses the run until neither the learner counts a lease as out nor an actor holds one; throws if one stays. */
+  async checkLeases(timeoutMs = 20_000): Promise<void> {
+    await this.control("PAUSE");
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const { learner } = await this.status();
+      const held = await Promise.all(
+        this.actors.map(async (name) => (await this.metrics(name)).anchorage_actor_leases),
+      );
+      if (learner?.leases === 0 && held.every((leases) => leases === 0)) break;
+      if (performance.now() > deadline)
+        throw new Error(`leases leaked: ${learner?.leases} are out, the actors hold ${held.join(", ")}`);
+      await delay(50);
+    }
+    await this.control("RESUME");
+  }
+
   /** A process's Prometheus metrics by `name` or `name{labels}`, as it prints them. */
   async metrics(name: ProcessName): Promise<Record<string, number>> {
     const port = this.#metricsPorts.get(name);
@@ -228,6 +246,7 @@ export class Fleet {
     const working = (): ProcessName[] => this.names.filter((name) => name !== "nats");
     while (working().length > 0) {
       this.#checkAlive();
+      await this.#endLatecomers();
       const left = deadline - performance.now();
       if (left < 0)
         throw new Error(
@@ -268,6 +287,14 @@ export class Fleet {
     return existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { state: string }).state === "FINISHED";
   }
 
+  /** Who was only starting when the run ended and its coordinator went will wait for that one for ever: ask it to end. */
+  async #endLatecomers(): Promise<void> {
+    if (this.process("coordinator").end === null) return;
+    const registered = readFileSync(join(this.options.folder, "logs", "coordinator.log"), "utf8");
+    for (const name of this.names.filter((other) => other !== "nats"))
+      if (!registered.includes(`"pid":${this.process(name).pid},`)) await this.removeActor(name);
+  }
+
   #checkAlive(): void {
     const bad = this.#ended.filter(({ end }) => end.code !== 0);
     if (bad.length === 0) return;
@@ -278,7 +305,8 @@ export class Fleet {
   }
 
   async #coordinatorAnswers(started: FleetProcess): Promise<void> {
-    const died = started.ended.then(() => {
+    const died = started.ended.then(({ code }) => {
+      if (code === 0) return; // the run was over, or is since a moment ago
       throw new Error(`the coordinator ended at its start: ${this.logTail("coordinator")}`);
     });
     died.catch(() => undefined); // raced below; later its end is fleet.finished()'s business

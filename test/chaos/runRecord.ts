@@ -14,17 +14,7 @@ export interface UpdateRecord {
 }
 
 /** Fields of metrics.jsonl that say how and when an update was made, not what it came to. */
-const circumstances = new Set([
-  "generation",
-  "time",
-  "steps_per_second",
-  "actors",
-  "leases_outstanding",
-  "leases_expired",
-  "rollouts_refused",
-  "rollouts_stale",
-  "rollouts_duplicate",
-]);
+const circumstances = /^(generation|time|steps_per_second|actors)$|^(leases|rollouts|backups)_|_seconds$/;
 
 /** The whole lines of a run's metrics.jsonl; a torn last one is left out. */
 export function updateRecords(runDir: string): UpdateRecord[] {
@@ -36,9 +26,7 @@ export function updateRecords(runDir: string): UpdateRecord[] {
 
 /** What must be equal in every fleet: the update's numbers without its circumstances (times, actors, generation). */
 export function numbersOf(record: UpdateRecord): Record<string, number | string | null> {
-  return Object.fromEntries(
-    Object.entries(record).filter(([name]) => !circumstances.has(name) && !name.endsWith("_seconds")),
-  );
+  return Object.fromEntries(Object.entries(record).filter(([name]) => !circumstances.test(name)));
 }
 
 /** Metadata of a checkpoint that differ between two equal runs: who made it, how long that took, and digests of both. */
@@ -91,6 +79,7 @@ export interface RunOutcome {
   readonly circumstances: {
     readonly generations: number;
     readonly leasesExpired: number;
+    readonly backupsGranted: number;
     readonly duplicates: number;
     readonly refused: number;
     readonly stale: number;
@@ -121,6 +110,7 @@ export function runOutcome(runDir: string): RunOutcome {
     circumstances: {
       generations: state.generation,
       leasesExpired: count("leases_expired"),
+      backupsGranted: count("backups_granted"),
       duplicates: count("rollouts_duplicate"),
       refused: count("rollouts_refused"),
       stale: count("rollouts_stale"),

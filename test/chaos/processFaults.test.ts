@@ -1,0 +1,137 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "../system/command.ts";
+import { between, chaosRandom } from "./chaosReport.ts";
+import { pacedCartPole } from "./configs.ts";
+import type { Fleet } from "./fleet.ts";
+import { chaosDeploy } from "./fleetLaunch.ts";
+import type { Resources } from "./fleetProcess.ts";
+import { startFleet, undisturbed } from "./fleets.ts";
+import { outcomeDifferences, type RunOutcome } from "./runRecord.ts";
+
+const config = { ...pacedCartPole, totalSteps: 8 * 16 * 120 };
+
+/** The same run without faults, and nothing that the faults left behind in memory or descriptors. */
+async function expectUnharmed(fleet: Fleet, before: Record<string, Resources>): Promise<RunOutcome["circumstances"]> {
+  await fleet.checkLeases();
+  for (const [name, now] of Object.entries(fleet.resources())) {
+    const then = before[name];
+    if (then === undefined) continue;
+    expect(now.openFiles, `${name}'s descriptors`).toBeLessThanOrEqual(then.openFiles + 8);
+    expect(now.rssBytes, `${name}'s memory`).toBeLessThan(then.rssBytes + 120 * 2 ** 20);
+  }
+  const outcome = await fleet.finished();
+  expect(outcomeDifferences(await undisturbed(fleet.options.config), outcome)).toEqual([]);
+  return outcome.circumstances;
+}
+
+describe("while it trains, a run survives", () => {
+  it("actors killed, and others joining", async () => {
+    const random = chaosRandom("actor SIGKILL");
+    const fleet = await startFleet({ config, actors: 3 });
+    await fleet.update(2);
+    const before = fleet.resources();
+    for (const from of [3, 15, 27]) {
+      await fleet.update(between(random, from, from + 6));
+      await fleet.kill(fleet.actors[0]!);
+      await fleet.recovered("actor SIGKILL");
+      await fleet.addActor();
+    }
+    await expectUnharmed(fleet, before);
+  });
+
+  it("an actor stopped for longer than its lease: its work goes to another, its late answer is not trained on", async () => {
+    const fleet = await startFleet({ config, actors: 2 });
+    await fleet.update(5);
+    const before = fleet.resources();
+    await fleet.kill("actor-1", "SIGSTOP");
+    await fleet.recovered("actor SIGSTOP, another takes its lease");
+    await delay(chaosDeploy.leaseSeconds * 1500);
+    await fleet.kill("actor-1", "SIGCONT");
+    await fleet.recovered("actor SIGCONT after its lease ended");
+    const { learner } = await fleet.status();
+    expect(learner?.actors).toBe(2);
+    const { leasesExpired, backupsGranted } = await expectUnharmed(fleet, before);
+    expect(leasesExpired + backupsGranted).toBeGreaterThan(0); // else no work moved, and this test showed nothing
+  });
+
+  it("the only actor stopped for longer than its lease", async () => {
+    const fleet = await startFleet({ config: pacedCartPole, actors: 1 });
+    await fleet.update(5);
+    const before = fleet.resources();
+    await fleet.kill("actor-1", "SIGSTOP");
+    await delay(chaosDeploy.leaseSeconds * 1500);
+    await fleet.kill("actor-1", "SIGCONT");
+    await fleet.recovered("only actor SIGSTOP, SIGCONT");
+    await expectUnharmed(fleet, before);
+  });
+
+  it.each(["heap", "buffers"])("an actor whose environment eats all of its memory (%s)", async (food) => {
+    const folder = temporaryFolder();
+    const meal = join(folder.path, "meal");
+    const hungry = { ...config, env: "test/chaos/fixtures/hungryEnvironment.ts", envOptions: { meal, food } };
+    const fleet = await startFleet({
+      config: hungry,
+      actors: 2,
+      ...(food === "heap" && { env: () => ({ NODE_OPTIONS: "--max-old-space-size=80" }) }),
+      ...(food === "buffers" && { wrap: (name) => (name.startsWith("actor") ? ["prlimit", "--data=800000000"] : []) }),
+    });
+    for (const name of fleet.actors) fleet.keepAlive(name);
+    await fleet.update(5);
+    writeFileSync(meal, "");
+    while (existsSync(meal)) await delay(20);
+    await fleet.recovered(`actor out of memory (${food})`);
+    await fleet.update(fleet.records().length + 5);
+    expect(outcomeDifferences(await undisturbed(hungry), await fleet.finished())).toEqual([]);
+    folder.remove();
+  });
+
+  it("its learner stopping in good order and another one taking its place; the actors hold on", async () => {
+    const fleet = await startFleet({ config, actors: 2 });
+    await fleet.update(10);
+    const pids = fleet.actors.map((name) => fleet.process(name).pid);
+    await fleet.kill("learner", "SIGTERM");
+    expect(fleet.process("learner").end).toMatchObject({ code: 0 });
+    await fleet.launch("learner");
+    await fleet.recovered("learner SIGTERM, another started");
+    expect(fleet.actors.map((name) => fleet.process(name).pid)).toEqual(pids);
+    await expectUnharmed(fleet, {});
+  });
+
+  it("its coordinator being away: training goes on, reports and checkpoints arrive later", async () => {
+    const fleet = await startFleet({ config, actors: 2 });
+    await fleet.update(5);
+    const before = fleet.resources();
+    const updates = async (): Promise<number> => (await fleet.metrics("learner")).anchorage_learner_updates!;
+    await fleet.kill("coordinator");
+    const atKill = await updates();
+    while ((await updates()) < atKill + 15) await delay(50);
+    expect((await fleet.metrics("learner")).anchorage_learner_checkpoint_waiting).toBe(1);
+    await fleet.launch("coordinator");
+    await fleet.recovered("coordinator away while 15 updates were made");
+    await expectUnharmed(fleet, {
+      learner: before.learner!,
+      "actor-1": before["actor-1"]!,
+      "actor-2": before["actor-2"]!,
+    });
+  });
+
+  it.each(["with", "without"])("NATS killed and started again %s its storage", async (storage) => {
+    const random = chaosRandom(`nats ${storage}`);
+    const fleet = await startFleet({ config, actors: 2 });
+    await fleet.update(3);
+    const before = fleet.resources();
+    for (const from of [4, 20]) {
+      await fleet.update(between(random, from, from + 8));
+      await fleet.kill("nats");
+      await delay(between(random, 0, 1_500));
+      if (storage === "without") fleet.loseNatsStorage();
+      await fleet.launch("nats");
+      await fleet.recovered(`NATS SIGKILL, restarted ${storage} storage`);
+    }
+    delete before.nats;
+    await expectUnharmed(fleet, before);
+  });
+});

@@ -1,0 +1,119 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Finished, type Running, start } from "../system/command.ts";
+import { recordFault } from "./chaosReport.ts";
+import { checkedOutcome } from "./fleetChecks.ts";
+import { type FleetOptions, fleetVariable, prepareFolder } from "./fleetLaunch.ts";
+import { type LivingProcess, processesWith } from "./fleetProcess.ts";
+import { type RunOutcome, type UpdateRecord, updateRecords } from "./runRecord.ts";
+
+/**
+ * A run under `anchorage train`, which keeps its own processes alive: to kill all of it, or a part of it behind its back.
+ *
+ *   const fleet = new TrainFleet({ folder, config, actors: 2 });
+ *   fleet.start(); await fleet.update(5);
+ *   await fleet.killAll();                        // SIGKILL to train and everything it started
+ *   fleet.start("resume");
+ *   await fleet.recovered("train SIGKILL, all processes");
+ *   const outcome = await fleet.finished();
+ *   await fleet.dispose();
+ */
+export class TrainFleet {
+  readonly options: FleetOptions;
+  readonly mark = randomUUID();
+  #running: Running | null = null;
+
+  constructor(options: FleetOptions) {
+    this.options = options;
+    prepareFolder(options, "127.0.0.1");
+  }
+
+  get runDir(): string {
+    return join(this.options.folder, "run");
+  }
+
+  /** Starts `anchorage train`, with --resume if the run is to go on. */
+  start(how: "new" | "resume" = "new"): Running {
+    const { folder, actors = 2 } = this.options;
+    const args = ["train", "--json", "--run-dir", this.runDir, "--actors", String(actors)];
+    args.push("--deploy", join(folder, "deploy.json"));
+    args.push(...(how === "new" ? ["--config", join(folder, "config.json")] : ["--resume"]));
+    this.#running = start(args, { env: { [fleetVariable]: this.mark } });
+    return this.#running;
+  }
+
+  /** Every living process of this run; `train` itself, its roles, and NATS below its shell. */
+  processes(): LivingProcess[] {
+    return processesWith(fleetVariable, this.mark);
+  }
+
+  /** The processes of one role: "train", "coordinator", "learner", "actor", or "nats-server". */
+  pids(role: string): number[] {
+    const pattern = role === "nats-server" ? /nats-server/ : new RegExp(`cli/main\\.js ${role}\\b`);
+    return this.processes()
+      .filter(({ commandLine }) => pattern.test(commandLine) && !commandLine.startsWith("sh "))
+      .map(({ pid }) => pid);
+  }
+
+  /** SIGKILL to everything at once, as a lost machine; resolves when nothing lives. */
+  async killAll(): Promise<void> {
+    for (let living = this.processes(); living.length > 0; living = this.processes()) {
+      for (const { pid } of living) killIfAlive(pid);
+      await delay(20);
+    }
+    await this.#running?.finished;
+  }
+
+  records(): UpdateRecord[] {
+    return updateRecords(this.runDir);
+  }
+
+  /** Resolves when update `update` is recorded; throws when `train` ends before. */
+  async update(update: number, after = 0): Promise<UpdateRecord> {
+    for (;;) {
+      const found = this.records().find((record) => record.update >= update && Date.parse(record.time) > after);
+      if (found !== undefined) return found;
+      const { exitCode, signalCode } = this.#running!.process;
+      if (exitCode !== null || signalCode !== null)
+        throw new Error(
+          `train ended with ${exitCode ?? signalCode}: ${(await this.#running!.finished).stderr.slice(-2000)}`,
+        );
+      await delay(20);
+    }
+  }
+
+  /** As Fleet.recovered: from now to the next update. */
+  async recovered(kind: string): Promise<number> {
+    const since = Date.now();
+    const update = this.records().at(-1)?.update ?? 0;
+    const next = await this.update(0, since);
+    const recoverySeconds = (Date.parse(next.time) - since) / 1000;
+    recordFault({ kind, test: this.options.label ?? "", update, recoverySeconds });
+    return recoverySeconds;
+  }
+
+  /** `train`'s own end. */
+  get ended(): Promise<Finished> {
+    return this.#running!.finished;
+  }
+
+  /** Waits for the end, which must be a good one, and checks what must hold of every run, see fleetChecks.ts. */
+  async finished(): Promise<RunOutcome> {
+    const { status, stderr } = await this.ended;
+    if (status !== 0) throw new Error(`train ended with ${status}: ${stderr.slice(-3000)}`);
+    return checkedOutcome(this.runDir, this.options.config, this.mark);
+  }
+
+  async dispose(): Promise<void> {
+    await this.killAll();
+  }
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // ESRCH: gone already
+  }
+}
