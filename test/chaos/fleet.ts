@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../cli/natsServer.ts";
@@ -20,7 +19,7 @@ import {
   type ProcessName,
   prepareFolder,
 } from "./fleetLaunch.ts";
-import { FleetProcess, type ProcessEnd, processesWith, type Resources } from "./fleetProcess.ts";
+import { FleetProcess, listening, type ProcessEnd, processesWith, type Resources, scrape } from "./fleetProcess.ts";
 import { type RunOutcome, type UpdateRecord, updateRecords } from "./runRecord.ts";
 
 /**
@@ -223,13 +222,8 @@ export class Fleet {
   }
 
   /** A process's Prometheus metrics by `name` or `name{labels}`, as it prints them. */
-  async metrics(name: ProcessName): Promise<Record<string, number>> {
-    const port = this.#metricsPorts.get(name);
-    const response = await fetch(`http://${this.addresses.metricsHost}:${port}/metrics`);
-    const lines = (await response.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-    return Object.fromEntries(
-      lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ") + 1))]),
-    );
+  metrics(name: ProcessName): Promise<Record<string, number>> {
+    return scrape(this.addresses.metricsHost, this.#metricsPorts.get(name)!);
   }
 
   /** Memory and descriptors of every living process. */
@@ -316,18 +310,4 @@ export class Fleet {
   readonly #killAll = (): void => {
     for (const { pid } of processesWith(fleetVariable, this.mark)) process.kill(pid, "SIGKILL");
   };
-}
-
-async function listening(address: string, started: FleetProcess): Promise<void> {
-  const at = address.lastIndexOf(":");
-  while (started.end === null) {
-    const accepted = await new Promise<boolean>((resolve) => {
-      const socket = connect(Number(address.slice(at + 1)), address.slice(0, at));
-      socket.once("connect", () => socket.end(() => resolve(true)));
-      socket.once("error", () => resolve(false)); // not listening yet: that is the answer
-    });
-    if (accepted) return;
-    await delay(20);
-  }
-  throw new Error(`${started.launch.name} ended at its start: ${JSON.stringify(started.end)}`);
 }

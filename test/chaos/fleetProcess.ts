@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface Launch {
   readonly name: string;
@@ -68,7 +70,7 @@ export class FleetProcess {
     if (this.#end !== null) return this.#end;
     const passing = signal === "SIGSTOP" || signal === "SIGCONT";
     this.#asked ||= !passing;
-    process.kill(this.pid, signal);
+    this.child.kill(signal); // not process.kill: the pid may have ended a moment ago
     if (passing) return null;
     return await this.ended;
   }
@@ -113,4 +115,27 @@ export function processesWith(name: string, value: string): LivingProcess[] {
     }
   }
   return found;
+}
+
+/** Resolves once something accepts connections on `address`; throws when the process that should has ended. */
+export async function listening(address: string, started: FleetProcess): Promise<void> {
+  const at = address.lastIndexOf(":");
+  while (started.end === null) {
+    const accepted = await new Promise<boolean>((resolve) => {
+      const socket = connect(Number(address.slice(at + 1)), address.slice(0, at));
+      socket.once("connect", () => socket.end(() => resolve(true)));
+      socket.once("error", () => resolve(false)); // not listening yet: that is the answer
+    });
+    if (accepted) return;
+    await delay(20);
+  }
+  throw new Error(`${started.launch.name} ended at its start: ${JSON.stringify(started.end)}`);
+}
+
+/** The Prometheus metrics of a process by `name` or `name{labels}`, as it prints them. */
+export async function scrape(host: string, port: number): Promise<Record<string, number>> {
+  const text = await (await fetch(`http://${host}:${port}/metrics`)).text();
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  const at = (line: string): number => line.lastIndexOf(" ");
+  return Object.fromEntries(lines.map((line) => [line.slice(0, at(line)), Number(line.slice(at(line) + 1))]));
 }

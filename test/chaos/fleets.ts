@@ -1,8 +1,9 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, expect } from "vitest";
 import { temporaryFolder } from "../system/command.ts";
-import { faultTable } from "./chaosReport.ts";
+import { between, faultTable, type Random } from "./chaosReport.ts";
 import { Fleet } from "./fleet.ts";
-import type { FleetOptions } from "./fleetLaunch.ts";
+import type { FleetOptions, ProcessName } from "./fleetLaunch.ts";
 import type { RunOutcome } from "./runRecord.ts";
 import { TrainFleet } from "./trainFleet.ts";
 
@@ -42,4 +43,33 @@ export function undisturbed(config: FleetOptions["config"]): Promise<RunOutcome>
   const made = startFleet({ config, actors: 1 }).then((fleet) => fleet.finished());
   references.set(key, made);
   return made;
+}
+
+/**
+ * A run whose actors come and go: two begin, three join one after the other, the first ones are drained on the way, and
+ * one is stopped for 100 ms again and again: EnvBatches move between all of them.
+ */
+export async function changingFleet(config: FleetOptions["config"], random: Random): Promise<RunOutcome> {
+  const fleet = await startFleet({ config, actors: 2 });
+  const slow = await fleet.addActor();
+  const pulses = pulse(fleet, slow);
+  for (const name of fleet.actors.filter((other) => other !== slow)) {
+    await fleet.update((fleet.records().at(-1)?.update ?? 0) + between(random, 2, 6));
+    await fleet.addActor();
+    await fleet.removeActor(name);
+  }
+  const outcome = await fleet.finished();
+  await pulses;
+  return outcome;
+}
+
+/** Stops and continues a process until it has ended. */
+async function pulse(fleet: Fleet, name: ProcessName): Promise<void> {
+  const slowed = fleet.process(name);
+  while (slowed.end === null) {
+    await slowed.kill("SIGSTOP");
+    await delay(100);
+    await slowed.kill("SIGCONT");
+    await delay(50);
+  }
 }

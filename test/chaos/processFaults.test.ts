@@ -84,7 +84,8 @@ describe("while it trains, a run survives", () => {
     while (existsSync(meal)) await delay(20);
     await fleet.recovered(`actor out of memory (${food})`);
     await fleet.update(fleet.records().length + 5);
-    expect(outcomeDifferences(await undisturbed(hungry), await fleet.finished())).toEqual([]);
+    const { weightsSha256, numbers } = await undisturbed(config); // the same cart and pole
+    expect(await fleet.finished()).toMatchObject({ weightsSha256, numbers });
     folder.remove();
   });
 

@@ -1,37 +1,29 @@
-import { afterAll, afterEach, expect, it } from "vitest";
-import { temporaryFolder } from "../system/command.ts";
-import { between, chaosRandom, choose, faultTable } from "./chaosReport.ts";
-import { tinyCartPole, tinyMujoco, tinyPong } from "./configs.ts";
-import { Fleet } from "./fleet.ts";
-import type { FleetOptions } from "./fleetLaunch.ts";
+import { describe, expect, it } from "vitest";
+import { between, chaosRandom } from "./chaosReport.ts";
+import { pacedCartPole, tinyCartPole, tinyMujoco, tinyPong } from "./configs.ts";
+import { changingFleet, startFleet, undisturbed } from "./fleets.ts";
 import { outcomeDifferences } from "./runRecord.ts";
 
-const cleanUps: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-afterAll(() => console.log(faultTable()));
-
-async function startFleet(config: FleetOptions["config"], actors: number): Promise<Fleet> {
-  const folder = temporaryFolder();
-  const fleet = await Fleet.start({ folder: folder.path, config, actors });
-  cleanUps.push(async () => {
-    await fleet.dispose();
-    folder.remove();
+describe("the same weights, statistics, returns and counters from any fleet", () => {
+  it.each([
+    { config: tinyMujoco, actors: 3 },
+    { config: { ...tinyMujoco, policyLag: 1 }, actors: 2 },
+    { config: { ...tinyCartPole, policyLag: 1 }, actors: 5 },
+    { config: tinyPong, actors: 2 },
+    { config: { ...tinyPong, policyLag: 1 }, actors: 3 },
+  ])("$config.env, policy lag $config.policyLag: $actors actors as one", async ({ config, actors }) => {
+    const fleet = await startFleet({ config, actors });
+    expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
   });
-  return fleet;
-}
 
-it.each([tinyMujoco, tinyCartPole, tinyPong])(
-  "$env: one actor, and two with a process killed on the way, end with the same weights, statistics and returns",
-  async (config) => {
-    const undisturbed = await (await startFleet(config, 1)).finished();
-    const fleet = await startFleet(config, 2);
-    const random = chaosRandom(config.env);
-    await fleet.update(between(random, 0, 6));
-    const victim = choose(random, ["learner", "actor-1", "coordinator", "nats"] as const);
-    await fleet.restart(victim);
-    await fleet.recovered(`${victim.replace(/-\d+$/, "")} SIGKILL`);
-    expect(outcomeDifferences(undisturbed, await fleet.finished())).toEqual([]);
-  },
-);
+  it.each([0, 1] as const)("policy lag %i: actors join and leave, one of them is slow", async (policyLag) => {
+    const config = { ...pacedCartPole, policyLag };
+    const outcome = await changingFleet(config, chaosRandom(`changing fleet ${policyLag}`));
+    expect(outcomeDifferences(await undisturbed(config), outcome)).toEqual([]);
+  });
+
+  it("an actor with two workers and leases of two at a time", async () => {
+    const fleet = await startFleet({ config: tinyMujoco, actors: between(chaosRandom("workers"), 1, 2), workers: 2 });
+    expect(outcomeDifferences(await undisturbed(tinyMujoco), await fleet.finished())).toEqual([]);
+  });
+});
