@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { newToken, secretsFolder, writeSecret } from "../coordinator/controlToken.ts";
 import { OperatorError } from "../shared/errors.ts";
 import { nativeParts } from "../shared/nativeParts.ts";
-import { openInRun } from "./openInRun.ts";
+import { withLogInRun } from "./openInRun.ts";
 
 /**
  * The server has no way to notice that the process that started it was killed, so a shell stands between: it ends the
@@ -50,9 +50,10 @@ export function startNatsServer(runDir: string): ChildProcess {
       "There is no NATS server binary.",
       "Run: npm run setup (or set ANCHORAGE_NATS_SERVER).",
     );
-  const log = openInRun(runDir, "nats", "nats.log");
   const server = [binary, "--config", settingsFile(runDir)];
-  return spawn("sh", ["-c", keeper, String(process.pid), ...server], { stdio: ["ignore", log, log], detached: true });
+  return withLogInRun(runDir, "nats", "nats.log", (log) =>
+    spawn("sh", ["-c", keeper, String(process.pid), ...server], { stdio: ["ignore", log, log], detached: true }),
+  );
 }
 
 /** Resolves once something accepts connections on `port`; throws NETWORK after `timeoutMs`. */

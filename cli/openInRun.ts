@@ -1,9 +1,22 @@
-import { mkdirSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { storageError } from "../coordinator/atomicFile.ts";
 
-/** Opens `runDir/folder/file` for appending; of the folders, only the last one is made. Throws STORAGE. */
-export function openInRun(runDir: string, folder: string, file: string): number {
+/**
+ * Starts a process with `runDir/folder/file` open for appending as its log; of the folders, only the last one is made. The
+ * process has a descriptor of its own then: ours is closed, or one would stay open for each that was ever started. Throws
+ * STORAGE.
+ */
+export function withLogInRun<T>(runDir: string, folder: string, file: string, start: (log: number) => T): T {
+  const log = openInRun(runDir, folder, file);
+  try {
+    return start(log);
+  } finally {
+    closeSync(log);
+  }
+}
+
+function openInRun(runDir: string, folder: string, file: string): number {
   const path = join(runDir, folder, file);
   try {
     makeFolder(join(runDir, folder));

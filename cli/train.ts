@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { controlToken } from "../coordinator/controlToken.ts";
@@ -10,7 +11,7 @@ import { logger } from "../shared/log.ts";
 import { runShape } from "../shared/runConfig.ts";
 import { rotateLogs } from "./logRotation.ts";
 import { freePort, listening, startNatsServer, writeNatsSettings } from "./natsServer.ts";
-import { openInRun } from "./openInRun.ts";
+import { withLogInRun } from "./openInRun.ts";
 import { type Outcome, RunView, type ViewedRun } from "./runView.ts";
 import { forkRole, Supervised } from "./supervisor.ts";
 
@@ -91,11 +92,11 @@ async function startAll(
   });
   let coordinatorStarts = 0;
   let natsCredentials: string | null = null;
-  const role = (name: string, flags: readonly string[]) =>
-    forkRole(
-      [name, ...flags, ...deployFlags({ ...deploy, natsCredentials })],
-      json ? "inherit" : openInRun(runDir, "logs", `${name}.log`),
-    );
+  const role = (name: string, flags: readonly string[]): ChildProcess => {
+    const args = [name, ...flags, ...deployFlags({ ...deploy, natsCredentials })];
+    if (json) return forkRole(args, "inherit");
+    return withLogInRun(runDir, "logs", `${name}.log`, (logFile) => forkRole(args, logFile));
+  };
 
   const ready = new Promise<void>((resolve) => coordinator.once("ready", () => resolve()));
   supervise(coordinator);

@@ -21,6 +21,8 @@ const Entry = z.object({
 });
 export type CheckpointEntry = Readonly<z.infer<typeof Entry>> & { readonly name: string };
 
+const damagedKept = 3;
+
 export interface CheckpointStoreEvents {
   /** A checkpoint failed its checksum: it was set aside under `file`.damaged and is not served. */
   readonly onDamaged: (file: string, why: string) => void;
@@ -229,6 +231,14 @@ export class CheckpointStore {
     this.#log.warn(`checkpoint ${name} had no ${name}.json; its bytes have the digest in its name, so it is used`);
   }
 
+  /** Of those set aside only the newest stay: a disk that damages files must not be filled with them as well. */
+  async #pruneDamaged(): Promise<void> {
+    const files = (await readdir(this.#folder)).filter((name) => name.endsWith(".damaged"));
+    const name = (file: string): string => file.split(".")[0]!; // begins with the update, of fixed width
+    const kept = new Set([...new Set(files.map(name))].sort().slice(-damagedKept));
+    for (const file of files) if (!kept.has(name(file))) await rm(join(this.#folder, file), { force: true });
+  }
+
   /** Kept for whoever wants to look, but under a name that is never served. */
   async #setAside(name: string, why: string): Promise<void> {
     for (const file of [`${name}.json`, `${name}.ckpt`]) {
@@ -237,6 +247,7 @@ export class CheckpointStore {
         if (error.code !== "ENOENT") throw storageError(`The damaged ${path} cannot be set aside`, error);
       });
     }
+    await this.#pruneDamaged();
     await syncFolder(this.#folder);
     this.#entries = this.#entries.filter((entry) => entry.name !== name);
     this.#damaged.push(Number.parseInt(name, 10) || 1);

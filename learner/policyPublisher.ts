@@ -39,6 +39,7 @@ export interface PublisherOptions {
 /** Chunks on their way at once: enough to fill a link, few enough that a slow server holds the sender back. */
 const chunksInFlight = 4;
 const ackTimeoutMs = 5_000;
+const spareStreamBytes = 16 * 1024 * 1024; // headers, and room for a network that grew
 
 /**
  * Broadcasts policy versions through a JetStream stream that keeps the last message of each subject, one slot per
@@ -86,6 +87,18 @@ export class PolicyPublisher {
     this.#streamReady = false; // it may be the stream that is gone
     this.#enqueue([version]);
     return true;
+  }
+
+  /** The run is finished and nobody asks for its policies any more: a server that many runs share keeps nothing of it. */
+  async removeStream(): Promise<void> {
+    const { runId, log } = this.#options;
+    if (!this.connected) return log.warn("NATS cannot be reached: the finished run's policy stream stays there");
+    try {
+      const manager = await jetstreamManager(this.#connection!, { timeout: ackTimeoutMs, checkAPI: false });
+      await manager.streams.delete(policyStream(runId));
+    } catch (error) {
+      log.warn(`the finished run's policy stream stays in NATS: ${messageOf(error)}`);
+    }
   }
 
   async close(): Promise<void> {
@@ -162,6 +175,12 @@ export class PolicyPublisher {
     }
   }
 
+  /** Twice what the slots need, so that only what does not belong there, or another run's mistake, reaches the bound. */
+  get #streamBytes(): number {
+    const largest = Math.max(...[...this.#retained.values()].map(({ snapshot }) => snapshot.bytes.length));
+    return 2 * this.#options.slots * largest + spareStreamBytes;
+  }
+
   /** Creates the stream, or corrects the fields that matter if an older one differs. Idempotent. */
   async #ensureStream(nc: NatsConnection): Promise<void> {
     if (this.#streamReady) return;
@@ -172,6 +191,7 @@ export class PolicyPublisher {
       max_msgs_per_subject: 1,
       allow_direct: true,
       discard: DiscardPolicy.Old,
+      max_bytes: this.#streamBytes,
     };
     const manager: JetStreamManager = await jetstreamManager(nc, { timeout: ackTimeoutMs, checkAPI: false });
     let found = await streamConfig(manager, name);
@@ -185,7 +205,11 @@ export class PolicyPublisher {
       // A stream that is new holds nothing of what was stored before.
       this.#enqueue(this.#retained.keys());
     } else {
-      const same = found.subjects[0] === wanted.subjects[0] && found.max_msgs_per_subject === 1 && found.allow_direct;
+      const same =
+        found.subjects[0] === wanted.subjects[0] &&
+        found.max_msgs_per_subject === 1 &&
+        found.allow_direct &&
+        found.max_bytes === wanted.max_bytes;
       if (!same) await manager.streams.update(name, { ...found, ...wanted });
     }
     this.#streamReady = true;

@@ -58,6 +58,7 @@ export async function trainRun(context: RunContext): Promise<number> {
       finished ? "the run is finished" : "the learner is stopping",
       finished || context.member.state === "STOPPING",
     );
+    if (finished) await publisher.removeStream();
     log.info(finished ? `finished: ${runShape(config).rounds} updates` : "stopped; the run can be resumed");
     return 0;
   } catch (error) {

@@ -19,9 +19,10 @@ import { withLock } from "./setup/lock.mjs";
 import { setUpMujoco, setUpRobotModels } from "./setup/mujoco.mjs";
 import { natsServerOnPath, setUpNatsServer } from "./setup/natsServer.mjs";
 import { npmPackagesPresent, setUpNpmPackages } from "./setup/npmPackages.mjs";
-import { removeLeftovers, whole } from "./setup/part.mjs";
+import { removeLeftovers, used, whole } from "./setup/part.mjs";
 import { cacheFolder, keyOf, pathsFile, projectRoot, stampFile, startedAs } from "./setup/places.mjs";
 import { sayTotal } from "./setup/progress.mjs";
+import { prune, rememberUser } from "./setup/prune.mjs";
 import { checkRequirements } from "./setup/requirements.mjs";
 import { readSettings } from "./setup/settings.mjs";
 import { fail, SetupError } from "./setup/setupError.mjs";
@@ -43,6 +44,8 @@ async function setUpAll(settings) {
   const { paths, errors } = await setUpParts(settings);
   await whole(pathsFile, (temporary) => writeFile(temporary, `${JSON.stringify(paths, null, 2)}\n`));
   if (errors.length) throw new AggregateError(errors);
+  await rememberUser([...used]);
+  await prune();
   await whole(stampFile, (temporary) => writeFile(temporary, JSON.stringify({ stamp: before })));
   sayTotal("all is there");
 }

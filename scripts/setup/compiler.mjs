@@ -6,6 +6,7 @@ import { join, relative } from "node:path";
 import { command } from "./command.mjs";
 import { whole } from "./part.mjs";
 import { cacheFolder, keyOf } from "./places.mjs";
+import { touch } from "./prune.mjs";
 
 /** No -march=native: it brought nothing, and results must not depend on the machine. No fused multiply-add, for the same reason. */
 const baseFlags = ["-std=c++17", "-O3", "-fPIC", "-ffp-contract=off", "-DNDEBUG"];
@@ -45,7 +46,8 @@ export async function compileObject({ cwd, source, flags, headers }) {
   const all = [...baseFlags, ...flags];
   const text = await readFile(join(cwd, source), "latin1");
   const object = join(cacheFolder(), "objects", `${keyOf(source, text, all, headers, await compilerVersion())}.o`);
-  if (!existsSync(object))
+  if (existsSync(object)) await touch(object);
+  else
     await oneJob(() =>
       whole(object, (temporary) => command(compiler(), [...all, "-c", source, "-o", temporary], { cwd })),
     );

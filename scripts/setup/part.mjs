@@ -3,12 +3,16 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { cacheFolder } from "./places.mjs";
 
+/** Every part that this set-up has asked for. */
+export const used = new Set();
+
 /**
  * A folder of the cache that is either absent or complete: `make(folder)` fills a temporary one, which is renamed
  * when it is whole. Gives the finished folder's path.
  */
 export async function part(name, make) {
   const folder = join(cacheFolder(), "parts", name);
+  used.add(folder);
   if (existsSync(folder)) return folder;
   await whole(folder, async (temporary) => {
     await mkdir(temporary, { recursive: true });

@@ -126,3 +126,16 @@ it("a run whose checkpoint files are gone does not look like one without any", a
   const reopened = await open(folder);
   expect([reopened.newestUpdate, reopened.damaged]).toEqual([7, 1]);
 });
+
+it("keeps the three newest damaged checkpoints to be looked at, and no more", async () => {
+  const folder = await temporaryFolder();
+  const store = await open(folder);
+  for (let update = 1; update <= 5; update++) {
+    await put(store, update, 0);
+    const file = (await readdir(folder)).find((name) => name.startsWith(`0000000${update}`) && name.endsWith(".ckpt"))!;
+    await truncate(join(folder, file), 10);
+    await expect(store.find(update)).rejects.toThrow(/CORRUPT/);
+  }
+  const damaged = (await readdir(folder)).filter((name) => name.endsWith(".ckpt.damaged"));
+  expect(damaged.map((name) => Number.parseInt(name, 10)).sort()).toEqual([3, 4, 5]);
+});

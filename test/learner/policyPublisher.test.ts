@@ -192,5 +192,18 @@ it("corrects a stream that an older build made with other settings", async () =>
   await happened("stored 0");
   const { config } = await streams.info(policyStream(runId));
   expect(config).toMatchObject({ max_msgs_per_subject: 1, allow_direct: true });
+  expect(config.max_bytes).toBeGreaterThan(0); // -1: none
+  await nc.close();
+});
+
+it("leaves nothing of a finished run on the server", async () => {
+  await nats.start();
+  publisher = makePublisher(2);
+  publisher.publish(snapshot(0, 10));
+  await happened("stored 0");
+  await publisher.removeStream();
+  const nc = await connect({ servers: nats.address });
+  const { streams } = await jetstreamManager(nc);
+  expect(await streams.list().next()).toEqual([]);
   await nc.close();
 });

@@ -17,6 +17,7 @@ function script(lines: string) {
   const imports = [
     `import { withLock } from ${from("lock.mjs")};`,
     `import { part, removeLeftovers } from ${from("part.mjs")};`,
+    `import { prune, rememberUser } from ${from("prune.mjs")};`,
     `import { unpack } from ${from("archives.mjs")};`,
     'import { appendFileSync, writeFileSync } from "node:fs";',
     "const pause = (ms) => new Promise((done) => setTimeout(done, ms));",
@@ -112,5 +113,24 @@ print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())`,
     expect(run.stderr).toContain(`${wheel} has SHA-256 ${sha256}, expected ${pinned}. It was not used.`);
     expect(existsSync(join(cache, "out"))).toBe(false);
     expect(readdirSync(join(cache, "downloads"))).toEqual([]);
+  });
+});
+
+describe("superseded parts", () => {
+  const day = 24 * 3600 * 1000;
+  const make = (name: string) => `await part("${name}", async (folder) => writeFileSync(folder + "/file", ""));`;
+  const parts = () => readdirSync(join(cache, "parts")).sort();
+
+  it("go after 30 days in which no clone was made of them, and not before", async () => {
+    const clone = JSON.stringify(cache); // any folder that is there
+    const mine = 'await rememberUser(["/elsewhere/parts/used"], ' + clone + ");";
+    const theirs = 'await rememberUser(["gone"], "/no/such/clone");';
+    await script(`${make("used")} ${make("gone")} ${make("loose")} ${mine} ${theirs}`);
+    await script(`await prune(Date.now() + ${29 * day});`);
+    expect(parts()).toEqual(["gone", "loose", "used"]);
+    const { stderr } = await script(`await prune(Date.now() + ${31 * day});`);
+    expect(parts()).toEqual(["used"]);
+    expect(stderr).toContain("removed 2 superseded parts");
+    expect(readdirSync(join(cache, "users"))).toHaveLength(1); // and the removed clone is forgotten
   });
 });
