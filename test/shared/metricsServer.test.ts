@@ -19,7 +19,16 @@ it("serves the registry and the process's own metrics", async () => {
   const text = await answer.text();
   expect(answer.headers.get("content-type")).toMatch(/^text\/plain; version=0.0.4/);
   expect(text).toContain("anchorage_test_value 4");
-  for (const name of ["process_resident_memory_bytes", "process_cpu_seconds_total", "nodejs_eventloop_lag_seconds"])
+  for (const name of [
+    "process_resident_memory_bytes",
+    "process_cpu_seconds_total",
+    "process_open_fds",
+    "process_max_fds",
+    "nodejs_active_handles_total",
+    "nodejs_heap_size_used_bytes",
+    "nodejs_external_memory_bytes",
+    "nodejs_eventloop_lag_p99_seconds",
+  ])
     expect(text).toContain(name);
 });
 
