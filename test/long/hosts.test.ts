@@ -1,0 +1,86 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, afterEach, expect, it } from "vitest";
+import { faultTable } from "../chaos/chaosReport.ts";
+import { tinyCartPole } from "../chaos/configs.ts";
+import { Fleet } from "../chaos/fleet.ts";
+import type { ProcessName } from "../chaos/fleetLaunch.ts";
+import { NetworkHosts, noNetworkHosts } from "../chaos/networkHosts.ts";
+import { until } from "../chaos/proxiedFleet.ts";
+import { outcomeDifferences } from "../chaos/runRecord.ts";
+import { temporaryFolder } from "../system/command.ts";
+
+const missing = noNetworkHosts();
+/** Slow updates: cuts that the training goes on through take half a minute each. */
+const config = { ...tinyCartPole, envs: 16, rolloutSteps: 128, epochs: 30, totalSteps: 16 * 128 * 300 } as const;
+const cutMs = Number(process.env.ANCHORAGE_CUT_SECONDS ?? 30) * 1000;
+
+const cleanUps: (() => void | Promise<void>)[] = [];
+afterEach(async () => {
+  for (const each of cleanUps.splice(0).reverse()) await each();
+});
+afterAll(() => console.log(faultTable()));
+
+async function undisturbedRun() {
+  const folder = temporaryFolder();
+  const fleet = await Fleet.start({ folder: folder.path, config, actors: 2 });
+  try {
+    return await fleet.finished(600_000);
+  } finally {
+    await fleet.dispose();
+    folder.remove();
+  }
+}
+
+/** Coordinator and NATS on one host, the learner on a second, an actor on each of two more. */
+async function startFleet(hosts: NetworkHosts): Promise<Fleet> {
+  const host = (name: ProcessName): string => (name === "nats" || name === "coordinator" ? "control" : name);
+  const folder = temporaryFolder();
+  cleanUps.push(folder.remove);
+  const fleet = await Fleet.start({
+    folder: folder.path,
+    config,
+    actors: 2,
+    label: "hosts.test.ts",
+    deploy: { leaseSeconds: 5 },
+    addresses: {
+      natsListen: `${hosts.address("control")}:4222`,
+      coordinatorListen: `${hosts.address("control")}:7400`,
+      learnerListen: `${hosts.address("learner")}:7401`,
+    },
+    wrap: (name) => hosts.on(host(name)),
+  });
+  cleanUps.push(() => fleet.dispose());
+  await fleet.update(3);
+  return fleet;
+}
+
+it.skipIf(missing !== null)(`a run on four hosts outlives each cut of ${cutMs / 1000} s ${missing ?? ""}`, async () => {
+  const undisturbed = await undisturbedRun();
+  const hosts = NetworkHosts.make(["control", "learner", "actor-1", "actor-2"]);
+  cleanUps.push(() => hosts.remove());
+  const fleet = await startFleet(hosts);
+  for (const host of hosts.names) {
+    hosts.cut(host);
+    await delay(cutMs);
+    hosts.mend(host);
+    await fleet.recovered(`host of ${host.replace(/-\d+$/, "")} cut off`);
+  }
+  for (const [a, b] of [
+    ["control", "learner"],
+    ["control", "actor-1"],
+    ["learner", "actor-1"],
+  ] as const) {
+    hosts.cutBetween(a, b);
+    await delay(cutMs);
+    hosts.mendBetween(a, b);
+    await fleet.recovered(`${a} and ${b.replace(/-\d+$/, "")} cut off from each other`);
+  }
+  await until("both actors are back", async () => (await fleet.status()).learner?.actors === 2);
+  // an actor's end that nobody hears of: its host is cut off first, and plugged in only when it has gone
+  hosts.cut("actor-2");
+  await fleet.kill("actor-2");
+  hosts.mend("actor-2");
+  await fleet.recovered("actor gone without a word");
+  await until("the learner gives the lost actor up", async () => (await fleet.status()).learner?.actors === 1);
+  expect(outcomeDifferences(undisturbed, await fleet.finished(600_000))).toEqual([]);
+});
