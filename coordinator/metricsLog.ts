@@ -89,7 +89,7 @@ export class MetricsLog {
   }
 
   /** Adds one record; its update must come after the last one's. Throws STORAGE and leaves no half line behind. */
-  async append(report: UpdateReport__Output): Promise<MetricsRecord> {
+  async append(report: UpdateReport__Output): Promise<void> {
     const record = recordOf(report);
     const line = Buffer.from(`${JSON.stringify(record)}\n`);
     await this.#dropTail();
@@ -104,7 +104,6 @@ export class MetricsLog {
     this.#index.push({ update: record.update, offset: this.#size });
     this.#size += line.length;
     this.#last = record;
-    return record;
   }
 
   /** Removes the records of `update` and later ones. */

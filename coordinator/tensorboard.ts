@@ -67,6 +67,9 @@ let files = 0;
 export class TensorboardLog {
   readonly #folder: string;
   #file: FileHandle | null = null;
+  #bytes = 0; // of whole records; a write that failed may have left some behind them
+  #records = 0; // of metrics.jsonl that stand in the file
+  #stale = false; // the file holds records that were cut from metrics.jsonl
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -81,12 +84,17 @@ export class TensorboardLog {
     return log;
   }
 
-  /** Throws STORAGE; the file may then end with a torn record, which TensorBoard skips and the next rewrite removes. */
-  async append(record: MetricsRecord): Promise<void> {
+  /**
+   * Adds what `metrics` holds and the file does not. Throws STORAGE; the file may then end with a torn record, over which
+   * the next call writes that record whole.
+   */
+  async append(metrics: MetricsLog): Promise<void> {
+    if (this.#stale) return await this.rewrite(metrics);
+    if (this.#file === null) return; // closed
     try {
-      await this.#file?.appendFile(scalars(record));
+      await this.#fill(this.#file, metrics);
     } catch (cause) {
-      throw storageError(`The event file in ${this.#folder} cannot be written`, cause);
+      throw this.#failed(cause);
     }
   }
 
@@ -95,16 +103,22 @@ export class TensorboardLog {
     const seconds = Math.floor(Date.now() / 1000);
     const name = `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.${files++}`;
     const unfinished = join(this.#folder, `new.unfinished-${process.pid}`);
+    this.#stale = true;
+    let file: FileHandle | null = null;
     try {
       const older = await readdir(this.#folder);
-      const file = await open(unfinished, "w");
-      await writeAll(file, metrics);
+      file = await open(unfinished, "w");
+      [this.#bytes, this.#records] = [0, 0];
+      await this.#write(file, beginning());
+      await this.#fill(file, metrics);
       await rename(unfinished, join(this.#folder, name));
-      await this.#file?.close();
-      this.#file = file;
+      [file, this.#file] = [this.#file, file];
+      this.#stale = false;
       for (const old of older) if (isOurs(old) && old !== name) await rm(join(this.#folder, old), { force: true });
     } catch (cause) {
-      throw storageError(`The event file in ${this.#folder} cannot be written`, cause);
+      throw this.#failed(cause);
+    } finally {
+      await file?.close(); // the older one, or a new one that came to nothing
     }
   }
 
@@ -112,26 +126,39 @@ export class TensorboardLog {
     await this.#file?.close();
     this.#file = null;
   }
+
+  async #fill(file: FileHandle, metrics: MetricsLog): Promise<void> {
+    while (this.#records < metrics.length) {
+      const pending: Buffer[] = [];
+      let bytes = 0;
+      let next = this.#records;
+      for (; next < metrics.length && bytes < flushBytes; next++) {
+        const record = await metrics.read(next);
+        if (record === null) throw new Error("metrics.jsonl was cut while the event file was made from it");
+        pending.push(scalars(record));
+        bytes += pending.at(-1)!.length;
+      }
+      await this.#write(file, Buffer.concat(pending));
+      this.#records = next;
+    }
+  }
+
+  async #write(file: FileHandle, data: Buffer): Promise<void> {
+    for (let at = 0; at < data.length; )
+      at += (await file.write(data, at, data.length - at, this.#bytes + at)).bytesWritten;
+    this.#bytes += data.length;
+  }
+
+  #failed(cause: unknown): Error {
+    return storageError(`The event file in ${this.#folder} cannot be written`, cause);
+  }
 }
 
 const isOurs = (name: string): boolean => name.startsWith("events.out.tfevents.") || name.startsWith("new.unfinished-");
 
-async function writeAll(file: FileHandle, metrics: MetricsLog): Promise<void> {
+function beginning(): Buffer {
   const wall_time = Date.now() / 1000;
   // The session's start tells readers that held the older file to forget what they have: all of it comes again.
   const start = { wall_time, step: 0, session_log: { status: sessionStart } };
-  let pending = [encode({ wall_time, file_version: "brain.Event:2" }), encode(start)];
-  let bytes = 0;
-  for (let i = 0; i < metrics.length; i++) {
-    const record = await metrics.read(i);
-    if (record === null) throw new Error("metrics.jsonl was cut while the event file was made from it");
-    const event = scalars(record);
-    pending.push(event);
-    bytes += event.length;
-    if (bytes < flushBytes) continue;
-    await file.appendFile(Buffer.concat(pending));
-    pending = [];
-    bytes = 0;
-  }
-  await file.appendFile(Buffer.concat(pending));
+  return Buffer.concat([encode({ wall_time, file_version: "brain.Event:2" }), encode(start)]);
 }

@@ -169,9 +169,9 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
     try {
       if (report.policy.length > 0) await this.#policy.write(report.policy);
       if (isNew) {
-        const record = await metricsLog.append(report);
+        await metricsLog.append(report);
         // metrics.jsonl has it, and the event file is made from that again: no reason to refuse the report.
-        await tensorboard.append(record).catch((error: unknown) => this.#storageFailed(error));
+        await tensorboard.append(metricsLog).catch((error: unknown) => this.#storageFailed(error));
       }
       if (!report.finished || this.state.state === "FINISHED") return;
       await metricsLog.sync();

@@ -2,34 +2,26 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { temporaryFolder } from "../system/command.ts";
 import { chaosRandom, faultTable } from "./chaosReport.ts";
-import { tinyCartPole } from "./configs.ts";
-import { Fleet } from "./fleet.ts";
+import { pacedBy, pacedCartPole, recovered, undisturbedRun } from "./pacedRun.ts";
 import { ProxiedFleet, until } from "./proxiedFleet.ts";
 import { outcomeDifferences, type RunOutcome } from "./runRecord.ts";
 import { noToxiproxy, Toxiproxy } from "./toxiproxy.ts";
 
 const missing = noToxiproxy();
-/** Long enough to be going on after all faults of a test. */
-const config = { ...tinyCartPole, totalSteps: 8 * 16 * 100 } as const;
+const config = pacedCartPole(60);
 
 let toxiproxy: Toxiproxy;
 let undisturbed: RunOutcome;
 const cleanUps: (() => void | Promise<void>)[] = [];
-const cleanUp = async (): Promise<void> => {
-  for (const each of cleanUps.splice(0).reverse()) await each();
-};
 
 beforeAll(async () => {
   if (missing !== null) return;
   toxiproxy = await Toxiproxy.start();
-  const folder = temporaryFolder();
-  cleanUps.push(folder.remove);
-  const fleet = await Fleet.start({ folder: folder.path, config, actors: 2 });
-  cleanUps.push(() => fleet.dispose());
-  undisturbed = await fleet.finished();
-  await cleanUp();
+  undisturbed = await undisturbedRun(config);
 }, 300_000);
-afterEach(cleanUp);
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
 afterAll(async () => {
   await toxiproxy?.stop();
   console.log(faultTable());
@@ -38,7 +30,13 @@ afterAll(async () => {
 async function startFleet(label: string): Promise<ProxiedFleet> {
   const folder = temporaryFolder();
   cleanUps.push(folder.remove);
-  const proxied = await ProxiedFleet.start(toxiproxy, { folder: folder.path, config, actors: 2, label });
+  const proxied = await ProxiedFleet.start(toxiproxy, {
+    folder: folder.path,
+    config,
+    actors: 2,
+    env: pacedBy(5),
+    label,
+  });
   cleanUps.push(() => proxied.fleet.dispose());
   await proxied.fleet.update(3);
   return proxied;
@@ -49,7 +47,6 @@ const title = (text: string): string => (missing === null ? text : `${text} (ski
 it.skipIf(missing !== null)(title("every link cut, late by 200 ms and at 1 MB/s, one after the other"), async () => {
   const { fleet, links } = await startFleet("links.test.ts");
   const random = chaosRandom("links");
-  // the coordinator last: training goes on without it, and would be over before the other links had their turn
   for (const name of ["learner", "nats", "coordinator"] as const) {
     const link = links[name];
     for (const [kind, disturb] of [
@@ -60,12 +57,12 @@ it.skipIf(missing !== null)(title("every link cut, late by 200 ms and at 1 MB/s,
       const { update } = fleet.records().at(-1)!;
       await fleet.update(update + 2);
       await link.heal();
-      await fleet.recovered(`link to ${name} ${kind}`, 20_000);
+      await recovered(fleet, `link to ${name} ${kind}`, 20_000);
     }
     await link.cut();
     await delay(3_000 + 2_000 * random());
     await link.mend();
-    await fleet.recovered(`link to ${name} cut`, 20_000);
+    await recovered(fleet, `link to ${name} cut`, 20_000);
   }
   expect(outcomeDifferences(undisturbed, await fleet.finished())).toEqual([]);
 });
@@ -84,6 +81,6 @@ it.skipIf(missing !== null)(title("every link swallows all at once: both ends no
     async () => (await fleet.metrics("learner")).anchorage_learner_nats_connected === 0,
   );
   for (const link of Object.values(links)) await link.heal();
-  await fleet.recovered("every link half-open", 30_000);
+  await recovered(fleet, "every link half-open", 30_000);
   expect(outcomeDifferences(undisturbed, await fleet.finished())).toEqual([]);
 });

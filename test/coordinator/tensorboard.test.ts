@@ -5,11 +5,12 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { crc32c } from "@node-rs/crc32";
 import { Reader } from "protobufjs";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { MetricsLog } from "../../coordinator/metricsLog.ts";
 import { TensorboardLog, tagOf, tfRecord } from "../../coordinator/tensorboard.ts";
 import type { UpdateReport__Output } from "../../proto/gen/anchorage/v1/UpdateReport.ts";
 import { logger } from "../../shared/log.ts";
+import { noSmallDisk, SmallDisk } from "../chaos/smallDisk.ts";
 import { report, temporaryFolder } from "./runningCoordinator.ts";
 
 const as = (update: number): UpdateReport__Output => report(1, update) as unknown as UpdateReport__Output;
@@ -93,7 +94,10 @@ it("holds every update once, by agent step, after appends, a torn tail, a reopen
   const folder = await temporaryFolder();
   const metrics = await MetricsLog.open(folder, logger("test"));
   let events = await TensorboardLog.open(folder, metrics);
-  for (const update of [1, 2, 3]) await events.append(await metrics.append(as(update)));
+  for (const update of [1, 2, 3]) {
+    await metrics.append(as(update));
+    await events.append(metrics);
+  }
   expect(policyLosses(await eventFile(folder))).toEqual([
     [64, -1],
     [128, -0.5],
@@ -110,7 +114,8 @@ it("holds every update once, by agent step, after appends, a torn tail, a reopen
   ]);
   await metrics.cutFrom(2);
   await events.rewrite(metrics);
-  await events.append(await metrics.append(as(2)));
+  await metrics.append(as(2));
+  await events.append(metrics);
   expect(policyLosses(await eventFile(folder))).toEqual([
     [64, -1],
     [128, -0.5],
@@ -118,6 +123,36 @@ it("holds every update once, by agent step, after appends, a torn tail, a reopen
   await events.close();
   await metrics.close();
 });
+
+const noDisk = noSmallDisk();
+it.skipIf(noDisk !== null)(
+  `what a full disk kept out of it, torn, stands in it once there is space ${noDisk ?? ""}`,
+  async () => {
+    const [disk, folder] = [await SmallDisk.mount(1), await temporaryFolder()];
+    onTestFinished(() => disk.remove());
+    const metrics = await MetricsLog.open(folder, logger("test")); // on another disk
+    const events = await TensorboardLog.open(disk.path, metrics);
+    await metrics.append(as(1));
+    await events.append(metrics);
+    disk.fill();
+    const expected: [number, number][] = [[64, -1]];
+    for (let update = 2, refused = 0; refused < 2; update++) {
+      // the space left in its last page takes a few records
+      await metrics.append(as(update));
+      expected.push([64 * update, Math.fround(-1 / update)]);
+      await events.append(metrics).catch((error: Error) => {
+        expect(error.message).toContain("the disk is full (ENOSPC)");
+        refused++;
+      });
+    }
+    disk.free();
+    await metrics.append(as(1_000));
+    await events.append(metrics);
+    expect(policyLosses(await eventFile(disk.path))).toEqual([...expected, [64_000, Math.fround(-1 / 1_000)]]);
+    await events.close();
+    await metrics.close();
+  },
+);
 
 const python = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "anchorage", "peers", "bin", "python");
 const hasTensorboard = (): boolean => {
@@ -135,7 +170,8 @@ it.skipIf(!existsSync(python) || !hasTensorboard())(
     const folder = await temporaryFolder();
     const metrics = await MetricsLog.open(folder, logger("test"));
     const events = await TensorboardLog.open(folder, metrics);
-    for (const update of [1, 2]) await events.append(await metrics.append(as(update)));
+    for (const update of [1, 2]) await metrics.append(as(update));
+    await events.append(metrics);
     await events.close();
     await metrics.close();
     const read = `

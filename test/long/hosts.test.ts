@@ -1,17 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, expect, it } from "vitest";
 import { faultTable } from "../chaos/chaosReport.ts";
-import { tinyCartPole } from "../chaos/configs.ts";
 import { Fleet } from "../chaos/fleet.ts";
 import type { ProcessName } from "../chaos/fleetLaunch.ts";
 import { NetworkHosts, noNetworkHosts } from "../chaos/networkHosts.ts";
+import { pacedBy, pacedCartPole, recovered, undisturbedRun } from "../chaos/pacedRun.ts";
 import { until } from "../chaos/proxiedFleet.ts";
 import { outcomeDifferences } from "../chaos/runRecord.ts";
 import { temporaryFolder } from "../system/command.ts";
 
 const missing = noNetworkHosts();
-/** Slow updates: cuts that the training goes on through take half a minute each. */
-const config = { ...tinyCartPole, envs: 16, rolloutSteps: 128, epochs: 30, totalSteps: 16 * 128 * 300 } as const;
+const config = pacedCartPole(200);
 const cutMs = Number(process.env.ANCHORAGE_CUT_SECONDS ?? 30) * 1000;
 
 const cleanUps: (() => void | Promise<void>)[] = [];
@@ -19,17 +18,6 @@ afterEach(async () => {
   for (const each of cleanUps.splice(0).reverse()) await each();
 });
 afterAll(() => console.log(faultTable()));
-
-async function undisturbedRun() {
-  const folder = temporaryFolder();
-  const fleet = await Fleet.start({ folder: folder.path, config, actors: 2 });
-  try {
-    return await fleet.finished(600_000);
-  } finally {
-    await fleet.dispose();
-    folder.remove();
-  }
-}
 
 /** Coordinator and NATS on one host, the learner on a second, an actor on each of two more. */
 async function startFleet(hosts: NetworkHosts): Promise<Fleet> {
@@ -40,6 +28,7 @@ async function startFleet(hosts: NetworkHosts): Promise<Fleet> {
     folder: folder.path,
     config,
     actors: 2,
+    env: pacedBy(10),
     label: "hosts.test.ts",
     deploy: { leaseSeconds: 5 },
     addresses: {
@@ -55,7 +44,7 @@ async function startFleet(hosts: NetworkHosts): Promise<Fleet> {
 }
 
 it.skipIf(missing !== null)(`a run on four hosts outlives each cut of ${cutMs / 1000} s ${missing ?? ""}`, async () => {
-  const undisturbed = await undisturbedRun();
+  const undisturbed = await undisturbedRun(config);
   const hosts = NetworkHosts.make(["control", "learner", "actor-1", "actor-2"]);
   cleanUps.push(() => hosts.remove());
   const fleet = await startFleet(hosts);
@@ -63,7 +52,7 @@ it.skipIf(missing !== null)(`a run on four hosts outlives each cut of ${cutMs / 
     hosts.cut(host);
     await delay(cutMs);
     hosts.mend(host);
-    await fleet.recovered(`host of ${host.replace(/-\d+$/, "")} cut off`);
+    await recovered(fleet, `host of ${host.replace(/-\d+$/, "")} cut off`);
   }
   for (const [a, b] of [
     ["control", "learner"],
@@ -73,14 +62,14 @@ it.skipIf(missing !== null)(`a run on four hosts outlives each cut of ${cutMs / 
     hosts.cutBetween(a, b);
     await delay(cutMs);
     hosts.mendBetween(a, b);
-    await fleet.recovered(`${a} and ${b.replace(/-\d+$/, "")} cut off from each other`);
+    await recovered(fleet, `${a} and ${b.replace(/-\d+$/, "")} cut off from each other`);
   }
   await until("both actors are back", async () => (await fleet.status()).learner?.actors === 2);
   // an actor's end that nobody hears of: its host is cut off first, and plugged in only when it has gone
   hosts.cut("actor-2");
   await fleet.kill("actor-2");
   hosts.mend("actor-2");
-  await fleet.recovered("actor gone without a word");
+  await recovered(fleet, "actor gone without a word");
   await until("the learner gives the lost actor up", async () => (await fleet.status()).learner?.actors === 1);
   expect(outcomeDifferences(undisturbed, await fleet.finished(600_000))).toEqual([]);
 });
