@@ -74,6 +74,16 @@ export class PolicyChunks {
     return this.#whole.has(digest);
   }
 
+  /** Bytes of a snapshot of which something has come; null: nothing yet, or all of it. */
+  totalOf(digest: string): number | null {
+    return this.#parts.get(digest)?.bytes.length ?? null;
+  }
+
+  /** Is this piece here, or all of the snapshot? */
+  hasPart(digest: string, offset: number): boolean {
+    return this.#whole.has(digest) || (this.#parts.get(digest)?.offsets.has(offset) ?? false);
+  }
+
   /** null: it is not here. */
   hold(digest: string): HeldPolicy | null {
     const snapshot = this.#whole.get(digest);

@@ -53,12 +53,17 @@ export class CheckpointKeeper {
     });
     const outcome = await Promise.race([this.#storing.then(() => "stored" as const), given]);
     if (outcome === "stored") return;
-    const problem = `The checkpoint after update ${this.#waiting?.checkpoint.update} could not be stored: ${this.#lastProblem || "the coordinator does not answer"}.`;
+    const problem = `The checkpoint after update ${this.#waiting?.checkpoint.update} could not be stored: ${this.#lastProblem || "the coordinator has not stored the reports of its updates: it is away, or its disk is full"}.`;
     throw new OperatorError(
       "STORAGE",
       problem,
       "Mend the coordinator or its disk; the run resumes from the checkpoint before.",
     );
+  }
+
+  /** A checkpoint is not stored yet. */
+  get waiting(): boolean {
+    return this.#waiting !== null;
   }
 
   close(): void {

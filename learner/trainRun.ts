@@ -43,6 +43,11 @@ export async function trainRun(context: RunContext): Promise<number> {
   publisher.start();
   const stopExpiry = expireLeases(context, collecting);
   const parts = { ...collecting, ...bookkeeping(context), trainer, publisher, metrics, log };
+  status.describe = () => ({
+    ...describe(context, collecting, publisher, reproducible.value),
+    reportsWaiting: parts.reporter.waiting, // above 0 for long: the coordinator is away, or its disk is full
+    checkpointWaiting: parts.keeper.waiting,
+  });
   const saveNothing = (): void => {
     parts.keeper.close();
     parts.reporter.close();

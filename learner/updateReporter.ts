@@ -56,6 +56,11 @@ export class UpdateReporter {
     await this.#sending;
   }
 
+  /** Reports that are not delivered yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   close(): void {
     this.#closed.abort();
   }
