@@ -54,7 +54,7 @@ it.skipIf(missing !== null)(`clocks jump a day ahead and back, and nothing expir
   );
   expect(expired.filter(([, count]) => count > 0)).toEqual([]);
   expect((await fleet.metrics("actor-1")).anchorage_actor_reconnects_total ?? 0).toBe(0);
-  const outcome = await fleet.finished();
+  const outcome = await fleet.finished(250_000);
   expect([outcome.circumstances.leasesExpired, outcome.circumstances.generations]).toEqual([0, 1]);
   expect(outcomeDifferences(undisturbed, outcome)).toEqual([]);
 });

@@ -38,7 +38,7 @@ async function startFleet(label: string): Promise<ProxiedFleet> {
     label,
   });
   cleanUps.push(() => proxied.fleet.dispose());
-  await proxied.fleet.update(3);
+  await proxied.fleet.update(3, 180_000);
   return proxied;
 }
 
@@ -64,7 +64,7 @@ it.skipIf(missing !== null)(title("every link cut, late by 200 ms and at 1 MB/s,
     await link.mend();
     await recovered(fleet, `link to ${name} cut`, 20_000);
   }
-  expect(outcomeDifferences(undisturbed, await fleet.finished())).toEqual([]);
+  expect(outcomeDifferences(undisturbed, await fleet.finished(250_000))).toEqual([]);
 });
 
 it.skipIf(missing !== null)(title("every link swallows all at once: both ends notice and come back"), async () => {
@@ -82,5 +82,5 @@ it.skipIf(missing !== null)(title("every link swallows all at once: both ends no
   );
   for (const link of Object.values(links)) await link.heal();
   await recovered(fleet, "every link half-open", 30_000);
-  expect(outcomeDifferences(undisturbed, await fleet.finished())).toEqual([]);
+  expect(outcomeDifferences(undisturbed, await fleet.finished(250_000))).toEqual([]);
 });

@@ -30,7 +30,7 @@ async function startFleet(hosts: NetworkHosts): Promise<Fleet> {
     actors: 2,
     env: pacedBy(10),
     label: "hosts.test.ts",
-    deploy: { leaseSeconds: 5 },
+    deploy: { leaseSeconds: 5, insecure: true },
     addresses: {
       natsListen: `${hosts.address("control")}:4222`,
       coordinatorListen: `${hosts.address("control")}:7400`,
@@ -39,7 +39,7 @@ async function startFleet(hosts: NetworkHosts): Promise<Fleet> {
     wrap: (name) => hosts.on(host(name)),
   });
   cleanUps.push(() => fleet.dispose());
-  await fleet.update(3);
+  await fleet.update(3, 180_000);
   return fleet;
 }
 
