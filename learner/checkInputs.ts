@@ -1,7 +1,7 @@
 import { OperatorError, shapeError } from "../shared/errors.ts";
 import { minibatchInputs } from "./minibatchInputs.ts";
 import { type NetworkSpec, parameterSpecs } from "./networkSpec.ts";
-import type { FunctionInput } from "./policyFunctions.ts";
+import type { FunctionInput } from "./policyFunction.ts";
 import type { FunctionInputs, Minibatch, OptimizerState, ParameterArrays, UpdateSettings } from "./update.ts";
 
 const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);

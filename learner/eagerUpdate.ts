@@ -10,7 +10,8 @@ import { minibatchGradient, stepMetrics } from "./minibatchGradient.ts";
 import { minibatchInputs } from "./minibatchInputs.ts";
 import { type ParameterSpec, parameterSpecs } from "./networkSpec.ts";
 import { isFiniteStep, notFiniteError } from "./notFinite.ts";
-import { type FunctionInput, policyFunction } from "./policyFunctions.ts";
+import type { FunctionInput } from "./policyFunction.ts";
+import { policyFunction } from "./policyFunctions.ts";
 import { loadTensorFlow, type Tensor, type TensorFlow } from "./tensorflow.ts";
 import type {
   FunctionInputs,

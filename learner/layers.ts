@@ -139,6 +139,27 @@ export function convolution(
   return layer(convolutionProduct(stride), input, weight, bias, activation);
 }
 
+/** A layer's output and how it moves when its input and parameters do: forward-mode differentiation. */
+export interface Moving {
+  readonly y: Tensor;
+  readonly moved: Tensor; // dy/dt
+}
+
+/** dense or convolution (by `stride`) with inputs and parameters that move at the given rates. @param moved null: x stays */
+export function movingLayer(
+  x: { readonly y: Tensor; readonly moved: Tensor | null },
+  [weight, bias]: readonly [Tensor, Tensor],
+  [weightMoved, biasMoved]: readonly [Tensor, Tensor],
+  stride: number | null,
+  activation: Activation,
+): Moving {
+  const product = stride === null ? productFor(weight.shape) : convolutionProduct(stride);
+  const y = activate(biasAdd(product.of(x.y, weight), bias), activation);
+  const byParameters = biasAdd(product.of(x.y, weightMoved), biasMoved);
+  const moved = x.moved === null ? byParameters : tensorflow().add(product.of(x.moved, weight), byParameters);
+  return { y, moved: activationGradient(y, moved, activation) }; // the activation's derivative, elementwise, is symmetric
+}
+
 function layer(product: Product, input: LayerInput, weight: Tensor, bias: Tensor, activation: Activation): Tensor {
   const tf = tensorflow();
   type Compute = Parameters<typeof tf.customGrad>[0];

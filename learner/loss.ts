@@ -1,3 +1,4 @@
+import { traitsOf } from "../shared/algorithms.ts";
 import { OperatorError } from "../shared/errors.ts";
 import { distributionTerms, klFrom } from "./distribution.ts";
 import type { SampleTensors } from "./objectives/objective.ts";
@@ -39,6 +40,8 @@ export interface LossTerms {
 
 /** Beyond ln(float32 max) = 88 the ratio overflows and its gradients turn NaN; within ±20 no sample counts any more. */
 const logRatioLimit = 20;
+export const clampedLogRatio = (tf: TensorFlow, logRatio: Tensor): Tensor =>
+  tf.clipByValue(logRatio, -logRatioLimit, logRatioLimit);
 
 /**
  * The shared loss of every algorithm (ALGORITHMS, the shared update):
@@ -56,7 +59,7 @@ export function minibatchLoss(
   const { distribution } = settings.network;
   const { logProb, entropy } = distributionTerms(tf, distribution, output, batch.actions);
   const logRatio = tf.sub(logProb, batch.logProbs);
-  const clamped = tf.clipByValue(logRatio, -logRatioLimit, logRatioLimit);
+  const clamped = clampedLogRatio(tf, logRatio);
   const excess = tf.expm1(clamped); // r - 1, exact near r = 1
   const approxKl = tf.mean(tf.sub(excess, logRatio));
   const samples: SampleTensors = {
@@ -72,7 +75,8 @@ export function minibatchLoss(
   };
   const policyLoss = tf.neg(tf.mean(checked(objective.perSample(tf, samples, settings), settings)));
   const valueLoss = clippedValueLoss(tf, output.value, batch, settings.valueClip);
-  const withValue = tf.add(policyLoss, tf.mul(settings.valueCoef, valueLoss));
+  const weighted = tf.mul(settings.valueCoef, valueLoss);
+  const withValue = trainsCriticOnly(settings) ? weighted : tf.add(policyLoss, weighted);
   const loss = settings.entropyCoef === 0 ? withValue : tf.sub(withValue, tf.mul(settings.entropyCoef, entropy));
   const halfWidth = objective.halfWidth?.(tf, advantages, settings) ?? tf.scalar(Number.POSITIVE_INFINITY);
   const outside = tf.greater(tf.abs(excess), halfWidth);
@@ -86,6 +90,11 @@ export function minibatchLoss(
     ratioMin: tf.add(1, tf.min(excess)),
     ratioMax: tf.add(1, tf.max(excess)),
   };
+}
+
+/** Where the policy is learned by steps of its own (trustRegion.ts), minibatches are the critic's. */
+export function trainsCriticOnly({ algo }: Pick<UpdateSettings, "algo">): boolean {
+  return traitsOf(algo).policyStep === "trustRegion";
 }
 
 /** A user's objective may give anything. */

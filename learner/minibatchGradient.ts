@@ -1,5 +1,5 @@
 import { sumOfSquares } from "./layers.ts";
-import { type LossTerms, type MinibatchTensors, minibatchLoss } from "./loss.ts";
+import { type LossTerms, type MinibatchTensors, minibatchLoss, trainsCriticOnly } from "./loss.ts";
 import { forward, type ParameterTensors } from "./network.ts";
 import { parameterSpecs } from "./networkSpec.ts";
 import { type Tensor, tensorflow } from "./tensorflow.ts";
@@ -35,10 +35,13 @@ export function minibatchGradient(
   batch: MinibatchTensors,
 ): { metrics: Tensor; gradients: Tensor[] } {
   const tf = tensorflow();
-  const names = parameterSpecs(settings.network).map((spec) => spec.name);
+  const specs = parameterSpecs(settings.network);
+  const trained = specs.filter(({ name }) => !trainsCriticOnly(settings) || name.startsWith("critic."));
+  const names = trained.map((spec) => spec.name);
   let terms: LossTerms | null = null;
   const loss = (...values: Tensor[]): Tensor => {
-    const given = Object.fromEntries(names.map((name, i) => [name, values[i]!]));
+    const learned = Object.fromEntries(names.map((name, i) => [name, values[i]!]));
+    const given = { ...parameters, ...learned };
     const output = { ...forward(settings.network, given, batch.observations), logStd: given["actor.log_std"] ?? null };
     terms = minibatchLoss(tf, settings, output, batch);
     for (const term of Object.values<Tensor>({ ...terms })) tf.keep(term); // they outlive the tidy around the gradients
@@ -51,5 +54,6 @@ export function minibatchGradient(
   const numbers: Record<keyof StepMetrics, Tensor> = { ...kept, loss: value, gradientNorm };
   const metrics = tf.stack(metricOrder.map((name) => numbers[name]));
   for (const term of Object.values<Tensor>({ ...kept })) term.dispose();
-  return { metrics, gradients: grads.map((gradient) => tf.mul(gradient, scale)) };
+  const gradients = new Map(grads.map((gradient, i) => [names[i]!, tf.mul(gradient, scale)]));
+  return { metrics, gradients: specs.map(({ name }) => gradients.get(name) ?? tf.zerosLike(parameters[name]!)) };
 }

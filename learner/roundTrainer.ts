@@ -3,6 +3,7 @@ import type { PolicySnapshot } from "../shared/policySnapshot.ts";
 import { runShape } from "../shared/runConfig.ts";
 import { distributionWidth } from "./distribution.ts";
 import { initialWeights } from "./initialWeights.ts";
+import { trainsCriticOnly } from "./loss.ts";
 import { trainEpochs } from "./minibatchEpochs.ts";
 import { MinibatchGatherer, type Samples } from "./minibatches.ts";
 import { type NetworkSpec, networkSpec } from "./networkSpec.ts";
@@ -16,6 +17,7 @@ import { fillAdvantages } from "./roundAdvantages.ts";
 import { type RoundBatch, RoundBatchBuilder, type TrainingRollout } from "./roundBatch.ts";
 import type { TrainerSettings, TrainerState, UpdateResult } from "./trainer.ts";
 import { decodeTrainerState, encodeTrainerState, type TrainerNumbers } from "./trainerState.ts";
+import { trustRegionStep } from "./trustRegion.ts";
 import type { ParameterArrays, UpdateEngine, UpdateSettings } from "./update.ts";
 import { explainedVariance, UpdateMetrics } from "./updateMetrics.ts";
 import { weightsSha256 } from "./weightsHash.ts";
@@ -217,8 +219,9 @@ export class RoundTrainer {
     const { klCoef, oldPolicy } = this.#samples;
     klCoef?.fill(this.#klCoef);
     oldPolicy?.set(this.#policyRows());
+    const step = trainsCriticOnly(config) ? this.#policyStep() : {};
     const { epochs, gatherSeconds } = trainEpochs(this.#engine, this.#gatherer, config, round, learningRate, metrics);
-    const learned: Record<string, number> = { gather_seconds: gatherSeconds };
+    const learned: Record<string, number> = { gather_seconds: gatherSeconds, ...step };
     if (config.targetKl !== null) learned.epochs = epochs;
     if (klCoef) learned.kl_coef = this.#klCoef;
     if (oldPolicy) {
@@ -227,6 +230,26 @@ export class RoundTrainer {
       this.#klCoef = this.#objective.nextKlCoef?.(this.#klCoef, kl, config) ?? this.#klCoef;
     }
     return learned;
+  }
+
+  /** The policy's own step, where minibatches are the critic's. */
+  #policyStep(): Record<string, number> {
+    const { config } = this.#settings;
+    const { minibatchSize } = runShape(config);
+    const step = trustRegionStep(this.#engine, this.#network, this.#samples, minibatchSize, config);
+    const { before, after, tries, accepted, gradientNorm } = step;
+    return {
+      policy_loss: -after.surrogate,
+      entropy: after.entropy,
+      approx_kl: after.approxKl,
+      kl: after.kl,
+      ratio_min: after.ratioMin,
+      ratio_max: after.ratioMax,
+      ratio_start_error: Math.max(before.ratioMax - 1, 1 - before.ratioMin),
+      policy_gradient_norm: gradientNorm,
+      line_search_tries: tries,
+      line_search_accepted: accepted ? 1 : 0,
+    };
   }
 
   /** Of every sample, under the engine's present weights. */

@@ -60,7 +60,7 @@ export interface StepMetrics {
 }
 
 /** The functions of policyFunctions.ts. */
-export type PolicyFunctionName = "policy";
+export type PolicyFunctionName = "policy" | "surrogate" | "surrogateGradient" | "fisherProduct";
 
 /** Arrays by the names of the function's inputs. */
 export type FunctionInputs = Readonly<Record<string, Float32Array | Int32Array | Uint8Array>>;

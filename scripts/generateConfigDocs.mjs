@@ -102,7 +102,7 @@ ${networkTables(run.properties.network).join("\n\n")}
 A network without \`kind\` is of the preset's kind. \`envBatchSize\` must divide \`envs\`; \`minibatches\` must divide a round of
 \`envs\` x \`rolloutSteps\` agent steps. A setting that
 the run's \`algo\` does not read is refused: [objectives.md](objectives.md) says which belong to which. \`papo\` sets
-\`targetKl\` to 0.02, \`a2c\` and \`pg\` have \`epochs\` 1, \`pg\` has \`valueCoef\` 0.
+\`targetKl\` to 0.02, \`trpo\` has \`normalizeAdvantages\` false and \`entropyCoef\` 0, \`a2c\` and \`pg\` have \`epochs\` 1, \`pg\` has \`valueCoef\` 0.
 
 ## DeployConfig
 

@@ -29,6 +29,13 @@ export const algorithms = {
     reads: ["clip", "omega1", "omega2", "papoK"],
     defaults: { targetKl: 0.02 },
   },
+  trpo: {
+    title: "TRPO, a step to the edge of a trust region",
+    reads: ["maxKl", "cgIterations", "cgDamping", "lineSearchTries", "lineSearchRatio"],
+    ignores: ["targetKl"],
+    fixed: { normalizeAdvantages: false, entropyCoef: 0 },
+    policyStep: "trustRegion",
+  },
   a2c: { title: "A2C, advantage actor-critic", reads: [], ignores: ["targetKl"], fixed: { epochs: 1 } },
   pg: {
     title: "policy gradient on discounted returns, without a critic",

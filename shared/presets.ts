@@ -20,6 +20,7 @@ export const presets = {
     epsPos: 0.1,
     epsNeg: 0.1,
     clip: 0.1,
+    maxKl: 0.02,
     valueClip: 0.1,
     normalizeObservations: false,
     normalizeRewards: false,

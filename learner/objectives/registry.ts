@@ -6,6 +6,7 @@ import { policyGradient } from "./policyGradient.ts";
 import { ppo } from "./ppo.ts";
 import { ppoKlAdaptive, ppoKlFixed } from "./ppoKl.ts";
 import { spo } from "./spo.ts";
+import { surrogate } from "./surrogate.ts";
 
 /** The policy objective of every algorithm, by the name that RunConfig's `algo` gives it. */
 export const objectives: Readonly<Record<AlgorithmName, Objective>> = {
@@ -15,6 +16,7 @@ export const objectives: Readonly<Record<AlgorithmName, Objective>> = {
   "ppo-kl-adaptive": ppoKlAdaptive,
   spo,
   papo,
+  trpo: surrogate,
   a2c: policyGradient,
   pg: policyGradient,
 };

@@ -1,4 +1,4 @@
-"""Records test/golden/torchUpdate.json and torchObjectives.json: minibatch steps taken by PyTorch in float64, written independently of our code.
+"""Records test/golden/torchUpdate.json, torchObjectives.json and torchTrustRegion.json: minibatch steps taken by PyTorch in float64, written independently of our code.
 
 Usage: python test/learner/recordTorch.py  (the venv of bench/peers/install.sh)
 Layouts are ours: dense [in, out], convolutions [k, k, in, out], frames [M, H, W, S], activations flattened channels last.
@@ -155,6 +155,8 @@ def record(net, algo, size, steps, changes):
             each = r * a - beta * torch.distributions.kl_divergence(start, policy)
             rows = start.logits if hasattr(start, "logits") else torch.cat([start.base_dist.loc, start.base_dist.scale.log()], 1)
             extras = {"klCoef": pack(torch.tensor([beta])), "oldPolicy": pack(rows)}
+        elif algo == "trpo":
+            each = r * a
         elif algo == "papo":
             d = f32(size, scale=2.0)
             each = papo(r, log_ratio, a, d, values, settings)
@@ -169,13 +171,15 @@ def record(net, algo, size, steps, changes):
         value_loss = 0.5 * error.mean()
         entropy = policy.entropy().mean()
         loss = policy_loss + settings["valueCoef"] * value_loss - settings["entropyCoef"] * entropy
+        if algo == "trpo":  # its minibatches are the critic's
+            loss = settings["valueCoef"] * value_loss
         optimizer.param_groups[0]["lr"] = rate
         optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(p.values(), settings["maxGradNorm"])
         optimizer.step()
         half = torch.where(a >= 0, settings["epsPos"], settings["epsNeg"]) if algo == "ano" else settings["clip"]
-        if algo.startswith("ppo-kl") or algo in ("a2c", "pg"):
+        if algo.startswith("ppo-kl") or algo in ("a2c", "pg", "trpo"):
             half = math.inf
         metrics = {
             "loss": loss, "policyLoss": policy_loss, "valueLoss": value_loss, "entropy": entropy,
@@ -192,6 +196,68 @@ def record(net, algo, size, steps, changes):
         })
     case["final"] = {n: pack(x, torch.float64) for n, x in p.items()}
     return case
+
+
+def record_trpo(net, size, parts, settings):
+    """One policy step of TRPO on size x parts samples: the Hessian of the mean KL by double backpropagation."""
+    p = {}
+    for name, shape in parameter_shapes(net).items():
+        scale = 0.1 if len(shape) == 1 else 1 / math.sqrt(math.prod(shape[:-1]))
+        p[name] = f32(*shape, scale=scale).requires_grad_()
+    policy_names = [n for n in p if not n.startswith("critic.")]
+    theta = [p[n] for n in policy_names]
+    samples = size * parts
+    frames, shape = net["input"]["frames"], net["input"]["shape"]
+    if frames:
+        observations = torch.randint(0, 256, (samples, shape[1], shape[2], shape[0])).double()
+    else:
+        observations = f32(samples, *shape)
+    with torch.no_grad():
+        old, _ = outputs(net, p, observations)
+        discrete = net["distribution"]["kind"] == "categorical"
+        actions = old.sample() if discrete else old.sample().float().double()
+        log_probs = (old.log_prob(actions) + 0.05 * torch.randn(samples)).float().double()
+        start = {n: x.clone() for n, x in p.items()}
+    advantages = f32(samples)
+
+    def terms():
+        policy, _ = outputs(net, p, observations)
+        surrogate = ((policy.log_prob(actions) - log_probs).exp() * advantages).mean()
+        return surrogate, torch.distributions.kl_divergence(old, policy).mean()
+
+    flat = lambda tensors: torch.cat([t.reshape(-1) for t in tensors])
+    surrogate, kl = terms()
+    g = flat(torch.autograd.grad(surrogate, theta, retain_graph=True))
+    first = flat(torch.autograd.grad(kl, theta, create_graph=True))
+    fvp = lambda v: flat(torch.autograd.grad((first * v).sum(), theta, retain_graph=True)) + settings["cgDamping"] * v
+    x, r, d = torch.zeros_like(g), g.clone(), g.clone()
+    for _ in range(settings["cgIterations"]):
+        fd = fvp(d)
+        step = (r @ r) / (d @ fd)
+        x, new = x + step * d, r - step * fd
+        d, r = new + (new @ new) / (r @ r) * d, new
+    full = math.sqrt(2 * settings["maxKl"] / (x @ fvp(x)).item()) * x
+    chosen, tries = None, 0
+    while chosen is None and tries < settings["lineSearchTries"]:
+        with torch.no_grad():
+            at = 0
+            for n in policy_names:
+                part = full[at:at + p[n].numel()].reshape(p[n].shape)
+                p[n].copy_(start[n] + settings["lineSearchRatio"] ** tries * part)
+                at += p[n].numel()
+            tries += 1
+            after, after_kl = terms()
+            if after > surrogate and after_kl <= settings["maxKl"]:
+                chosen = (after.item(), after_kl.item())
+    assert chosen is not None
+    return {
+        "network": net, "settings": settings, "minibatchSize": size, "samples": samples,
+        "initial": {n: pack(t) for n, t in start.items()}, "final": {n: pack(t, torch.float64) for n, t in p.items()},
+        "observations": pack(observations, torch.uint8 if frames else torch.float32),
+        "actions": pack(actions, torch.int32 if discrete else torch.float32),
+        "logProbs": pack(log_probs), "advantages": pack(advantages),
+        "surrogate": [surrogate.item(), chosen[0]], "kl": chosen[1], "tries": tries, "gradientNorm": g.norm().item(),
+    }
 
 
 def main():
@@ -237,6 +303,15 @@ def main():
         record(gaussian, "papo", 32, 4, papo_settings),
         record(categorical, "papo", 32, 4, {"clip": 0.3, **papo_settings, "gamma": 0.5, "omega1": 0.02, "omega2": 0.01}),
     ]
+    more.append(record(gaussian, "trpo", 32, 4, {"entropyCoef": 0, "normalizeAdvantages": False}))
+    trpo = {"maxKl": 0.01, "cgIterations": 10, "cgDamping": 0.1, "lineSearchTries": 10, "lineSearchRatio": 0.5}
+    small_frames = {**frames, "input": {**frames["input"], "shape": [2, 12, 12]}, "trunk": [conv(4, 4, 2), dense(8, "relu")]}
+    steps = [
+        record_trpo(gaussian, 16, 4, trpo),
+        record_trpo(categorical, 16, 4, {**trpo, "maxKl": 0.05}),
+        record_trpo(small_frames, 12, 2, {**trpo, "cgIterations": 4}),
+    ]
+    (target.parent / "torchTrustRegion.json").write_text(json.dumps({"torch": torch.__version__, "cases": steps}) + "\n")
     (target.parent / "torchObjectives.json").write_text(json.dumps({"torch": torch.__version__, "cases": more}) + "\n")
 
 

@@ -22,8 +22,8 @@ export const cases = ["torchUpdate", "torchObjectives"].flatMap(
       .cases,
 );
 
-const bytes = (text: string): ArrayBuffer => Uint8Array.from(Buffer.from(text, "base64")).buffer;
-const floats = (text: string): Float32Array => new Float32Array(bytes(text));
+export const bytes = (text: string): ArrayBuffer => Uint8Array.from(Buffer.from(text, "base64")).buffer;
+export const floats = (text: string): Float32Array => new Float32Array(bytes(text));
 
 function minibatch(recorded: Recorded, step: Recorded["steps"][number]): Minibatch {
   const { network } = recorded;
