@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { controlToken } from "../../coordinator/controlToken.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { done, run, start, temporaryFolder } from "./command.ts";
 
@@ -23,7 +24,7 @@ const train = (name: string, actors: number): Parameters<typeof start> => [
 /** Asked of the coordinator directly: a command would take longer than the run. */
 async function actorPids(name: string): Promise<number[]> {
   const { address } = JSON.parse(readFileSync(join(runDir(name), "endpoint.json"), "utf8")) as { address: string };
-  const client = new CoordinatorClient(address);
+  const client = new CoordinatorClient(address, { token: controlToken(runDir(name), null) });
   const { members } = await client.control("STATUS");
   client.close();
   return members.filter(({ role }) => role === "ACTOR").map(({ pid }) => pid);
