@@ -19,7 +19,13 @@ import { fail, SetupError } from "./setup/setupError.mjs";
 import { setUp } from "./setup.mjs";
 
 /** They come after -O3. The library's assertions check every index of a vector or array. */
-const flags = ["-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-D_GLIBCXX_ASSERTIONS"];
+export const sanitizerFlags = [
+  "-O1",
+  "-g1",
+  "-fno-omit-frame-pointer",
+  "-fsanitize=address,undefined",
+  "-D_GLIBCXX_ASSERTIONS",
+];
 const folder = join(buildFolder, "sanitized");
 
 /** Builds what is missing (ALE: three CPU-minutes, once per machine). Gives the variables that a process needs to use it. */
@@ -33,9 +39,9 @@ export async function setUpSanitizers() {
 }
 
 async function build({ addons, tensorflow }) {
-  const built = (name, found) => setUpAddon(name, found, { into: folder, further: flags });
+  const built = (name, found) => setUpAddon(name, found, { into: folder, further: sanitizerFlags });
   return {
-    atari: addons.atari && (await built("atari", { ale: await setUpAle(flags) })),
+    atari: addons.atari && (await built("atari", { ale: await setUpAle(sanitizerFlags) })),
     mujoco: addons.mujoco && (await built("mujoco", await mujoco())),
     session: addons.session && (await built("session", { tensorflow: tensorflow.library })),
   };

@@ -28,24 +28,28 @@ const variants: [string, Options][] = [
 ];
 
 describe("a snapshot", () => {
-  it("continues in another process to the bit: observations, rewards, ends, random numbers, later episodes", async () => {
-    const [steps, half, size] = [60, 25, 2];
-    const jobs = variants.map(([id, options]) => atariJob(id, options, size, 0, steps));
-    const part = (from: number, to: number) => jobs.map((job) => ({ ...job, actions: job.actions.slice(from, to) }));
-    const seeds = BigUint64Array.of(5n, 6n);
-    const begun = (batches: object[]) => batches.map((batch) => ({ ...batch, seeds }));
-    const [whole, first] = await Promise.all([
-      inAnotherProcess(steps, begun(part(0, steps))),
-      inAnotherProcess(half, begun(part(0, half))),
-    ]);
-    const continued = part(half, steps).map((batch, i) => ({ ...batch, snapshot: first[i]!.snapshot }));
-    const rest = await inAnotherProcess(steps - half, continued);
-    for (const [i, { id, digests, snapshot }] of whole.entries()) {
-      expect(rest[i]!.digests.slice(1), id).toEqual(digests.slice(half + 1));
-      expect(same(rest[i]!.snapshot, snapshot), id).toBe(true);
-    }
-    expect(whole.reduce((sum, { ends }) => sum + ends, 0)).toBeGreaterThanOrEqual(8);
-  }, 240_000);
+  it(
+    "continues in another process to the bit: observations, rewards, ends, random numbers, later episodes",
+    async () => {
+      const [steps, half, size] = [60, 25, 2];
+      const jobs = variants.map(([id, options]) => atariJob(id, options, size, 0, steps));
+      const part = (from: number, to: number) => jobs.map((job) => ({ ...job, actions: job.actions.slice(from, to) }));
+      const seeds = BigUint64Array.of(5n, 6n);
+      const begun = (batches: object[]) => batches.map((batch) => ({ ...batch, seeds }));
+      const [whole, first] = await Promise.all([
+        inAnotherProcess(steps, begun(part(0, steps))),
+        inAnotherProcess(half, begun(part(0, half))),
+      ]);
+      const continued = part(half, steps).map((batch, i) => ({ ...batch, snapshot: first[i]!.snapshot }));
+      const rest = await inAnotherProcess(steps - half, continued);
+      for (const [i, { id, digests, snapshot }] of whole.entries()) {
+        expect(rest[i]!.digests.slice(1), id).toEqual(digests.slice(half + 1));
+        expect(same(rest[i]!.snapshot, snapshot), id).toBe(true);
+      }
+      expect(whole.reduce((sum, { ends }) => sum + ends, 0)).toBeGreaterThanOrEqual(8);
+    },
+    (process.env.ANCHORAGE_NATIVE_PATHS ? 15 : 1) * 240_000,
+  ); // sanitized addons are slow
 
   it("is small enough to travel with every rollout", () => {
     const { batch } = playing("Breakout-v5", 4);
