@@ -19,7 +19,7 @@ beforeEach(() => {
 /** Runs a command with the sanitized addons; `reports` is all that the sanitizers wrote. */
 async function sanitized(command: readonly string[], more: Record<string, string> = {}) {
   // of the vitest that runs this: another one must not take them for its own
-  const own = Object.keys(process.env).filter((name) => name.startsWith("VITEST") || name === "ANCHORAGE_LONG_TESTS");
+  const own = Object.keys(process.env).filter((name) => name.startsWith("VITEST") || name === "ANCHORAGE_TESTS");
   const env = { ...Object.fromEntries(own.map((name) => [name, undefined])), ...more };
   const { exitCode, stdout } = await execa("node", ["scripts/sanitizers.mjs", "--", ...command], {
     cwd: projectRoot,
