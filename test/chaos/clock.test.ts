@@ -35,10 +35,10 @@ it.skipIf(missing !== null)(`clocks jump a day ahead and back, and nothing expir
   cleanUps.push(() => fleet.dispose());
   const random = chaosRandom("clock");
   for (const seconds of [day, -day, 0]) {
-    const { update } = await fleet.update(1 + (fleet.records().at(-1)?.update ?? 0));
+    const { update } = await fleet.update(1 + (fleet.records().at(-1)?.update ?? 0), 150_000);
     const since = performance.now();
     for (const clock of clocks.values()) clock.set(seconds === 0 ? 0 : seconds + between(random, 0, 3_600)); // each its own
-    await fleet.update(update + 4); // all of a round was leased, collected, sent and reported after the jump
+    await fleet.update(update + 4, 150_000); // all of a round was leased, collected, sent and reported after the jump
     recordFault({
       kind: "clock moved",
       test: "clock.test.ts",
