@@ -20,6 +20,27 @@ export function policyRows(
 }
 
 /**
+ * ln pi(a|s) of each sample less what it was, [S], in float64: of the policy in `rows` to the one that acted.
+ * @param logProbs [S] of the policy that acted
+ */
+export function logRatios(
+  { kind, actions: count }: Distribution,
+  rows: Float32Array,
+  actions: Int32Array | Float32Array,
+  logProbs: Float32Array,
+): Float32Array {
+  return Float32Array.from(logProbs, (before, i) => {
+    if (kind === "categorical") return rows[i * count + actions[i]!]! - logSumExp(rows, i * count, count) - before;
+    let now = 0;
+    for (let a = 0; a < count; a++) {
+      const [mean, logStd] = [rows[2 * i * count + a]!, rows[(2 * i + 1) * count + a]!];
+      now -= 0.5 * ((actions[i * count + a]! - mean) / Math.exp(logStd)) ** 2 + logStd + 0.5 * Math.log(2 * Math.PI);
+    }
+    return now - before;
+  });
+}
+
+/**
  * Mean KL(old || new) over the samples, exact, in float64; not negative.
  * @param old [S, W] logits, or means and log standard deviations
  * @param now the same of the new policy

@@ -11,7 +11,7 @@ import type { Objective } from "./objectives/objective.ts";
 import { objectiveOf } from "./objectives/ownObjective.ts";
 import { normaliseRows, ObservationStatistics } from "./observationStatistics.ts";
 import { exportPolicy } from "./onnxExport.ts";
-import { meanKl, policyRows } from "./policyRows.ts";
+import { logRatios, meanKl, policyRows } from "./policyRows.ts";
 import { RewardScaling } from "./rewardScaling.ts";
 import { fillAdvantages } from "./roundAdvantages.ts";
 import { type RoundBatch, RoundBatchBuilder, type TrainingRollout } from "./roundBatch.ts";
@@ -102,7 +102,11 @@ export class RoundTrainer {
     this.#normalise(batch);
     clock.end("assemble_seconds");
     const rewards = this.#rewards ? this.#rewards.scale(batch) : batch.rewards;
-    fillAdvantages(this.#settings.config, { ...batch, batch: batch.columns, rewards }, this.#samples);
+    fillAdvantages(
+      this.#settings.config,
+      { ...batch, batch: batch.columns, rewards, ...this.#policyChange() },
+      this.#samples,
+    );
     clock.end("gae_seconds");
     const metrics = new UpdateMetrics();
     const learningRate = this.#learningRate(round);
@@ -250,6 +254,13 @@ export class RoundTrainer {
       line_search_tries: tries,
       line_search_accepted: accepted ? 1 : 0,
     };
+  }
+
+  /** How the policy has changed since it acted, where the run corrects for that. */
+  #policyChange(): { logRatios?: Float32Array } {
+    if (!this.#settings.config.vtrace) return {};
+    const { actions, logProbs } = this.#samples;
+    return { logRatios: logRatios(this.#network.distribution, this.#policyRows(), actions, logProbs) };
   }
 
   /** Of every sample, under the engine's present weights. */

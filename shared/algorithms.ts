@@ -11,11 +11,13 @@ export interface AlgorithmTraits {
   readonly fixed?: Readonly<Record<string, unknown>>;
   /** What the objective weighs the actions by; `gae` unless said. `returns` needs no critic and trains none. */
   readonly advantages?: "gae" | "returns";
+  /** Whether the objective weighs actions by their probability's ratio; true unless said. */
+  readonly ratio?: boolean;
   /** How a round is learned from: epochs of minibatches unless said. */
   readonly policyStep?: "minibatches" | "trustRegion";
 }
 
-const critic = ["valueClip", "gaeLambda"];
+const critic = ["valueClip", "gaeLambda", "vtrace", "rhoBar", "cBar"];
 
 /** Every algorithm by the name that `--algo` takes. */
 export const algorithms = {
@@ -36,7 +38,7 @@ export const algorithms = {
     fixed: { normalizeAdvantages: false, entropyCoef: 0 },
     policyStep: "trustRegion",
   },
-  a2c: { title: "A2C, advantage actor-critic", reads: [], ignores: ["targetKl"], fixed: { epochs: 1 } },
+  a2c: { title: "A2C, advantage actor-critic", reads: [], ignores: ["targetKl"], fixed: { epochs: 1 }, ratio: false },
   pg: {
     title: "policy gradient on discounted returns, without a critic",
     reads: [],

@@ -89,6 +89,17 @@ function checkAlgorithm(config: RunConfig, given: Record<string, unknown>): void
         `${field}=${JSON.stringify(config[field as keyof RunConfig])} is not ${algo}, which has ${field}=${JSON.stringify(value)}.`,
         `Leave ${field} out.`,
       );
+  for (const [field, wanted] of [
+    ["gaeLambda", false],
+    ["rhoBar", true],
+    ["cBar", true],
+  ] as const)
+    if (field in given && config.vtrace !== wanted)
+      throw new OperatorError(
+        "CONFIG",
+        `${field}=${JSON.stringify(given[field])} does nothing with vtrace=${config.vtrace}.`,
+        `Leave ${field} out, or set vtrace=${wanted}.`,
+      );
   if (algo === "papo" && config.gamma === 1)
     throw new OperatorError(
       "CONFIG",

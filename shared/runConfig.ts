@@ -61,6 +61,12 @@ export const RunConfig = z.strictObject({
 
   gamma: z.number().gt(0).max(1).default(0.99).describe("discount per agent step"),
   gaeLambda: z.number().min(0).max(1).default(0.95).describe("lambda of generalized advantage estimation"),
+  vtrace: z
+    .boolean()
+    .default(false)
+    .describe("V-trace in place of it: corrects for the policy's change since it acted, as policyLag async needs"),
+  rhoBar: positive.default(1).describe("vtrace: bound of the weights"),
+  cBar: positive.default(1).describe("vtrace: bound of the traces"),
   normalizeAdvantages: z.boolean().default(true).describe("per minibatch, to mean 0 and unbiased std 1"),
   epsPos: positive.default(0.3).describe("ano: neighbourhood half-width where the advantage is not negative"),
   epsNeg: positive.default(0.3).describe("ano: neighbourhood half-width where the advantage is negative"),

@@ -129,3 +129,35 @@ it("pg leaves the critic as it was", async () => {
   for (const name of Object.keys(before).filter((key) => key.startsWith("weight.")))
     expect(Buffer.compare(before[name]!.data, after[name]!.data) === 0, name).toBe(name.startsWith("weight.critic"));
 });
+
+describe("vtrace", () => {
+  it("on policy, with gaeLambda 1 for comparison, ends with the same weights to float32's precision", async () => {
+    const weightsAfter = async (more: object): Promise<Float32Array> => {
+      const settings = armRun({ algo: "ppo", annealLearningRate: false, ...more });
+      const trainer = trainerOf(settings);
+      // `play` draws the values of next observations at random: only rollouts whose values are 0 are the same for both
+      const rollouts = (await play(settings, 0, [trainer.initialise(null)])).map((rollout) => ({
+        ...rollout,
+        values: new Float32Array(rollout.values.length),
+        nextValues: new Float32Array(rollout.values.length),
+      }));
+      trainer.update(0, rollouts);
+      return new Float32Array(trainer.state().tensors["weight.actor.0.weight"]!.data.slice().buffer);
+    };
+    const [gae, corrected] = await Promise.all([weightsAfter({ gaeLambda: 1 }), weightsAfter({ vtrace: true })]);
+    gae.forEach((weight, i) => {
+      expect(Math.abs(weight - corrected[i]!)).toBeLessThan(2e-5);
+    });
+  });
+
+  it.each(["ano", "a2c"])("trains async rollouts of an older version: %s", async (algo) => {
+    const settings = armRun({ algo, policyLag: "async", maxPolicyLag: 2, vtrace: true, ...traitsOf(algo).fixed });
+    const trainer = trainerOf(settings);
+    const old = await play(settings, 0, [trainer.initialise(null)]);
+    trainer.update(0, old);
+    const { metrics } = trainer.update(1, old);
+    expect(metrics.policy_lag).toBe(1);
+    expect(metrics.ratio_start_error).toBeGreaterThan(1e-4);
+    for (const [name, value] of Object.entries(metrics)) expect(value, name).toSatisfy(Number.isFinite);
+  });
+});

@@ -12,6 +12,11 @@ it.each<[object, RegExp]>([
   [{ algo: "pg", gaeLambda: 0.5 }, /gaeLambda=0\.5 does nothing: this run's algo, pg/],
   [{ algo: "pg", valueCoef: 0.5 }, /valueCoef=0\.5 is not pg, which has valueCoef=0\./],
   [{ algo: "a2c", epochs: 4 }, /epochs=4 is not a2c, which has epochs=1\./],
+  [
+    { vtrace: true, gaeLambda: 0.9 },
+    /gaeLambda=0\.9 does nothing with vtrace=true\. Leave gaeLambda out, or set vtrace=false/,
+  ],
+  [{ rhoBar: 2 }, /rhoBar=2 does nothing with vtrace=false/],
   [{ algo: "papo", gamma: 1 }, /gamma=1 with papo, whose bound divides by/],
   [{ gama: 0.9 }, /gama .*Did you mean "gamma"\?/],
   [{ gama: 0.9, seed: -1 }, /seed: .*\(got -1\).*gama /],

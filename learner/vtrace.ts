@@ -1,0 +1,43 @@
+import { shapeError } from "../shared/errors.ts";
+import type { GaeInput, GaeOutput } from "./gae.ts";
+
+export interface VtraceInput extends GaeInput {
+  readonly logRatios: Float32Array; // [T, B] ln pi(a|s) - ln mu(a|s): the policy that learns to the one that acted
+}
+
+export interface VtraceSettings {
+  readonly gamma: number;
+  readonly rhoBar: number; // bound of the weights rho = min(rhoBar, pi / mu)
+  readonly cBar: number; // bound of the traces c = min(cBar, pi / mu)
+  readonly weighted: boolean; // advantages times rho: for objectives that have no ratio of their own
+}
+
+/**
+ * V-trace (Espeholt et al. 2018, arXiv:1802.01561, eq. 1): value targets `returns` and advantages, [T, B], corrected for
+ * the policy's change since the actions were taken; summed in float64, from the last step back:
+ *   v_t = V_t + rho_t delta_t + gamma c_t (v_{t+1} - V_{t+1}),   delta_t = r_t + gamma V'_t - V_t,
+ *   A_t = r_t + gamma v_{t+1} - V_t (times rho_t if weighted)
+ * Where an episode or the rollout ends, v_{t+1} is V'_t, the value of the step's real next observation, and 0 where that
+ * is terminal. The values are those of the policy that acted: V-trace's fixed point does not depend on them. Throws a
+ * shape error naming the field and both lengths.
+ */
+export function vtrace(x: VtraceInput, { gamma, rhoBar, cBar, weighted }: VtraceSettings): GaeOutput {
+  const { steps, batch } = x;
+  for (const field of ["rewards", "values", "nextValues", "terminated", "truncated", "logRatios"] as const)
+    if (x[field].length !== steps * batch) throw shapeError(field, steps * batch, x[field]);
+  const advantages = new Float32Array(steps * batch);
+  const returns = new Float32Array(steps * batch);
+  for (let b = 0; b < batch; b++) {
+    let excess = 0; // v_{t+1} - V_{t+1}
+    for (let i = (steps - 1) * batch + b; i >= 0; i -= batch) {
+      if (x.terminated[i] || x.truncated[i]) excess = 0;
+      const ratio = Math.exp(x.logRatios[i]!);
+      const rho = Math.min(rhoBar, ratio);
+      const delta = x.rewards[i]! + gamma * (x.terminated[i] ? 0 : x.nextValues[i]!) - x.values[i]!;
+      advantages[i] = (weighted ? rho : 1) * (delta + gamma * excess);
+      excess = rho * delta + gamma * Math.min(cBar, ratio) * excess;
+      returns[i] = x.values[i]! + excess;
+    }
+  }
+  return { advantages, returns };
+}

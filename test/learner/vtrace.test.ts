@@ -1,0 +1,74 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { generalizedAdvantages } from "../../learner/gae.ts";
+import { type VtraceInput, vtrace } from "../../learner/vtrace.ts";
+
+const column = (...x: number[]): Float32Array => Float32Array.from(x);
+const none = new Uint8Array(2);
+const plain = { gamma: 0.5, rhoBar: 1, cBar: 1, weighted: false };
+/** Two steps: rewards 1 and 2, V = 1 and 2, V' = 2 and 4; the actions twice and half as likely now. */
+const two: VtraceInput = {
+  steps: 2,
+  batch: 1,
+  rewards: column(1, 2),
+  values: column(1, 2),
+  nextValues: column(2, 4),
+  terminated: none,
+  truncated: none,
+  logRatios: column(Math.log(2), Math.log(0.5)),
+};
+
+it("bounds weights and traces: by hand", () => {
+  // delta = 1 + 0.5 * 2 - 1 = 1 and 2 + 0.5 * 4 - 2 = 2; rho = c = 1 and 0.5
+  // v_1 = 2 + 0.5 * 2 = 3; v_0 = 1 + 1 * 1 + 0.5 * 1 * (3 - 2) = 2.5; A_0 = 1 + 0.5 * 3 - 1 = 1.5, A_1 = 2 + 0.5 * 4 - 2 = 2
+  const { advantages, returns } = vtrace(two, plain);
+  expect([...returns]).toEqual([2.5, 3]);
+  expect([...advantages]).toEqual([1.5, 2]);
+});
+
+it("weighs the advantages by rho for an objective without a ratio", () => {
+  expect([...vtrace(two, { ...plain, weighted: true }).advantages]).toEqual([1.5, 1]);
+  // rhoBar 4 lets the first ratio of 2 through: 2 * 1.5, and v_0 = 1 + 2 * 1 + 0.5 * 1 * 1 = 3.5
+  const open = vtrace(two, { ...plain, rhoBar: 4, weighted: true });
+  expect([open.advantages[0], open.returns[0]]).toEqual([3, 3.5]);
+});
+
+it("cuts at the end of an episode: bootstraps through truncation but not through termination", () => {
+  const truncated = vtrace({ ...two, truncated: Uint8Array.of(1, 0) }, plain);
+  expect([truncated.advantages[0], truncated.returns[0]]).toEqual([1, 2]);
+  const terminated = vtrace({ ...two, terminated: Uint8Array.of(1, 0) }, plain);
+  expect([terminated.advantages[0], terminated.returns[0]]).toEqual([0, 1]);
+});
+
+describe("on policy", () => {
+  it("is GAE with lambda 1, whatever the episodes' ends", () => {
+    const number = fc.double({ min: -5, max: 5, noNaN: true });
+    const six = fc.array(number, { minLength: 6, maxLength: 6 });
+    const ends = fc.array(fc.constantFrom(0, 1), { minLength: 6, maxLength: 6 });
+    fc.assert(
+      fc.property(six, six, six, ends, ends, (rewards, values, nextValues, terminated, truncated) => {
+        // within an episode the next value is the value of the next step
+        const next = nextValues.map((v, i) => (i < 4 && !terminated[i] && !truncated[i] ? values[i + 2]! : v));
+        const x = {
+          steps: 3,
+          batch: 2,
+          rewards: column(...rewards),
+          values: column(...values),
+          nextValues: column(...next),
+          terminated: Uint8Array.from(terminated),
+          truncated: Uint8Array.from(truncated),
+        };
+        const want = generalizedAdvantages(x, 0.9, 1);
+        const got = vtrace({ ...x, logRatios: new Float32Array(6) }, { ...plain, gamma: 0.9 });
+        for (const field of ["advantages", "returns"] as const)
+          got[field].forEach((value, i) => {
+            expect(value).toBeCloseTo(want[field][i]!, 4);
+          });
+      }),
+    );
+  });
+});
+
+it("names a field of the wrong length with both lengths", () => {
+  expect(() => vtrace({ ...two, logRatios: column(0) }, plain)).toThrow("logRatios has 1 elements, expected 2.");
+});
