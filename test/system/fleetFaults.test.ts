@@ -1,0 +1,34 @@
+import { expect, it } from "vitest";
+import { between, chaosRandom } from "../chaos/chaosReport.ts";
+import { pacedCartPole } from "../chaos/configs.ts";
+import { startFleet, trainFleet, undisturbed } from "../chaos/fleets.ts";
+import { outcomeDifferences } from "../chaos/runRecord.ts";
+
+// The short selection of test/chaos: `npm run test:chaos` tries each kind of fault, at random moments, again and again.
+
+it("three actors, of whom one is killed, a killed learner and a killed coordinator: the same weights as one actor", async () => {
+  const random = chaosRandom("system faults");
+  const fleet = await startFleet({ config: pacedCartPole, actors: 3 });
+  for (const [from, victim] of [
+    [2, "actor-1"],
+    [10, "learner"],
+    [25, "coordinator"],
+  ] as const) {
+    await fleet.update(between(random, from, from + 6));
+    await fleet.restart(victim);
+    await fleet.recovered(`${victim.replace(/-\d+$/, "")} SIGKILL`);
+  }
+  await fleet.checkLeases();
+  expect(outcomeDifferences(await undisturbed(pacedCartPole), await fleet.finished())).toEqual([]);
+}, 300_000);
+
+it("train killed with all that it started, then --resume: the same weights", async () => {
+  const random = chaosRandom("system train");
+  const fleet = trainFleet({ config: pacedCartPole });
+  fleet.start();
+  await fleet.update(between(random, 2, 20));
+  await fleet.killAll();
+  fleet.start("resume");
+  await fleet.recovered("train SIGKILL, all processes");
+  expect(outcomeDifferences(await undisturbed(pacedCartPole), await fleet.finished())).toEqual([]);
+}, 300_000);
