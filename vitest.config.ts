@@ -15,7 +15,7 @@ export default defineConfig({
     // native addons and TensorFlow hold process-wide state: one process per test file
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: { long: 3_600_000, chaos: 300_000, short: 60_000 }[apart ?? "short"],
+    testTimeout: { long: 3_600_000, chaos: 900_000, short: 60_000 }[apart ?? "short"],
     hookTimeout: 60_000,
     // TensorFlow announces its CPU features on stderr
     env: { TF_CPP_MIN_LOG_LEVEL: "2" },

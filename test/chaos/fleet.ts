@@ -161,7 +161,7 @@ export class Fleet {
   }
 
   /** Resolves with the record of the first update that is `wanted`; throws when a process ends unasked or time is up. */
-  async record(wanted: (record: UpdateRecord) => boolean, timeoutMs = 60_000): Promise<UpdateRecord> {
+  async record(wanted: (record: UpdateRecord) => boolean, timeoutMs = 240_000): Promise<UpdateRecord> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const found = this.records().find(wanted);
@@ -182,7 +182,7 @@ export class Fleet {
    * Call it at the moment when a fault has ended (the process was killed or started again, the link mended): resolves when
    * the next update is recorded, with the seconds since then, and puts the fault into the table. null: the run was over.
    */
-  async recovered(kind: string, timeoutMs = 60_000): Promise<number | null> {
+  async recovered(kind: string, timeoutMs = 240_000): Promise<number | null> {
     const since = Date.now();
     const update = this.#newest();
     const over = this.#isOver();
@@ -235,7 +235,7 @@ export class Fleet {
    * Waits until the run is finished and every process has ended by itself (NATS is then stopped), checks what must hold
    * of every run, see fleetChecks.ts, and gives what it came to.
    */
-  async finished(timeoutMs = 120_000): Promise<RunOutcome> {
+  async finished(timeoutMs = 300_000): Promise<RunOutcome> {
     const deadline = performance.now() + timeoutMs;
     const working = (): ProcessName[] => this.names.filter((name) => name !== "nats");
     while (working().length > 0) {

@@ -20,7 +20,7 @@ it("three actors, of whom one is killed, a killed learner and a killed coordinat
   }
   await fleet.checkLeases();
   expect(outcomeDifferences(await undisturbed(pacedCartPole), await fleet.finished())).toEqual([]);
-}, 300_000);
+}, 600_000);
 
 it("train killed with all that it started, then --resume: the same weights", async () => {
   const random = chaosRandom("system train");
@@ -31,4 +31,4 @@ it("train killed with all that it started, then --resume: the same weights", asy
   fleet.start("resume");
   await fleet.recovered("train SIGKILL, all processes");
   expect(outcomeDifferences(await undisturbed(pacedCartPole), await fleet.finished())).toEqual([]);
-}, 300_000);
+}, 600_000);
