@@ -18,24 +18,20 @@ it.each<[algorithm: string, atLeast: number, ...flags: string[]]>([
   ["a2c", 150, "--total-steps", "76800", "--set", "rolloutSteps=16", "--set", "learningRate=0.003"],
   ["pg", 150, "--total-steps", "102400", "--set", "learningRate=0.003"],
   ["ano", 100, "--policy-lag", "async", "--set", "vtrace=true"],
-])(
-  "--algo %s learns CartPole-v1 to a mean return over %i",
-  { timeout: 120_000 },
-  async (algo, atLeast, ...flags) => {
-    const steps = flags.includes("--total-steps") ? [] : ["--total-steps", "51200"];
-    const runDir = ["--run-dir", join(folder.path, "run")];
-    const finished = await run([
-      "train",
-      "--json",
-      "--env",
-      "CartPole-v1",
-      "--algo",
-      algo,
-      ...steps,
-      ...flags,
-      ...runDir,
-    ]);
-    expect(finished.status, finished.stderr.slice(-2000)).toBe(0);
-    expect(done(finished).meanReturn).toBeGreaterThan(atLeast);
-  },
-);
+])("--algo %s learns CartPole-v1 to a mean return over %i", { timeout: 120_000 }, async (algo, atLeast, ...flags) => {
+  const steps = flags.includes("--total-steps") ? [] : ["--total-steps", "51200"];
+  const runDir = ["--run-dir", join(folder.path, "run")];
+  const finished = await run([
+    "train",
+    "--json",
+    "--env",
+    "CartPole-v1",
+    "--algo",
+    algo,
+    ...steps,
+    ...flags,
+    ...runDir,
+  ]);
+  expect(finished.status, finished.stderr.slice(-2000)).toBe(0);
+  expect(done(finished).meanReturn).toBeGreaterThan(atLeast);
+});
