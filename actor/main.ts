@@ -10,6 +10,7 @@ import { type Logger, logger } from "../shared/log.ts";
 import { startMetricsServer } from "../shared/metricsServer.ts";
 import { natsAccess } from "../shared/natsConnection.ts";
 import { policySlots } from "../shared/policySnapshot.ts";
+import { type PortRefusals, portRefusals } from "../shared/portRefusals.ts";
 import { canonicalJson, type RunConfig, runShape } from "../shared/runConfig.ts";
 import { RunMember } from "../shared/runMember.ts";
 import { servedRun } from "../shared/servedRun.ts";
@@ -28,6 +29,7 @@ interface Actor {
   readonly client: CoordinatorClient;
   readonly transport: Transport;
   readonly metrics: ActorMetrics;
+  readonly refusals: PortRefusals;
   readonly metricsPort: number;
   readonly log: Logger;
   readonly lifecycle: Lifecycle;
@@ -50,12 +52,25 @@ export async function runActor(deploy: DeployConfig, given?: Lifecycle): Promise
     lifecycle.onClose("coordinator client", () => client.close());
     const registry = new Registry();
     const metrics = actorMetrics(registry, () => state.accountIdle());
-    const http = { host: deploy.metricsHost, port: deploy.actorMetricsPort, registry, ready: () => state.notReady() };
+    const refusals = portRefusals(registry, "actor", log);
+    const ready = (): string | null => state.notReady();
+    const http = { host: deploy.metricsHost, port: deploy.actorMetricsPort, registry, ready, refusals };
     const metricsServer = await startMetricsServer(http);
     lifecycle.onClose("metrics server", () => metricsServer.close());
     log.info(`metrics: http://${metricsServer.host}:${metricsServer.port}/metrics`);
     const { run, config } = await servedRun(client, lifecycle.stopping);
-    const actor = { deploy, run, config, client, transport, metrics, metricsPort: metricsServer.port, log, lifecycle };
+    const actor = {
+      deploy,
+      run,
+      config,
+      client,
+      transport,
+      metrics,
+      refusals,
+      metricsPort: metricsServer.port,
+      log,
+      lifecycle,
+    };
     return await work(actor, (collector, runner) => {
       state.notReady = () => collector.notReady;
       state.accountIdle = () => runner.slots.account();
@@ -69,14 +84,14 @@ export async function runActor(deploy: DeployConfig, given?: Lifecycle): Promise
 }
 
 async function work(actor: Actor, onStarted: (collector: Collector, runner: LeaseRunner) => void): Promise<number> {
-  const { deploy, run, config, client, transport, metrics, metricsPort, log, lifecycle } = actor;
+  const { deploy, run, config, client, transport, metrics, refusals, metricsPort, log, lifecycle } = actor;
   const nats = natsAccess(run.nats || deploy.nats, transport, deploy);
   const workers = workerCount(deploy, config, log);
   const pool = await RolloutPool.start(config, workers);
   lifecycle.onClose("rollout workers", () => pool.close());
   metrics.workers.set(workers);
   const slots = policySlots(config.policyLag, config.maxPolicyLag);
-  const policies = new PolicyReceiver({ nats, runId: run.run_id, slots, log });
+  const policies = new PolicyReceiver({ nats, runId: run.run_id, slots, log, refusals });
   lifecycle.onClose("policy receiver", () => policies.close());
   policies.start();
 

@@ -1,4 +1,4 @@
-import { chunkHeader } from "../shared/policySnapshot.ts";
+import { chunkBytes, chunkHeader } from "../shared/policySnapshot.ts";
 import { sha256Hex } from "../shared/rolloutCodec.ts";
 
 /** One message of a policy version, as it says of itself. */
@@ -26,9 +26,10 @@ export function parseChunk(headers: { get(name: string): string } | undefined, d
     number,
   ];
   const digest = headers.get(chunkHeader.digest);
-  const sound =
-    /^[0-9a-f]{64}$/.test(digest) && version >= 0 && offset + data.length <= total && total <= maxSnapshotBytes;
-  return sound && data.length > 0 ? { version, digest, offset, total, data } : null;
+  // Chunks lie on a grid, so that they cannot overlap and a snapshot has no more of them than fit into it.
+  const placed = offset % chunkBytes === 0 && offset < total && data.length === Math.min(chunkBytes, total - offset);
+  const sound = /^[0-9a-f]{64}$/.test(digest) && version >= 0 && placed && total <= maxSnapshotBytes;
+  return sound ? { version, digest, offset, total, data } : null;
 }
 
 /** A snapshot's buffer: shared memory, which every worker reads without a copy of its own per job. */
@@ -40,6 +41,7 @@ interface Snapshot {
 }
 interface Assembly extends Snapshot {
   readonly offsets: Set<number>;
+  asked: boolean; // some of it came from the stream, for a lease
   received: number;
 }
 
@@ -98,10 +100,11 @@ export class PolicyChunks {
   }
 
   /** "whole": this chunk completed its snapshot. "corrupt": it is complete, but not what its digest says; it is dropped. */
-  add(chunk: PolicyChunk): "whole" | "part" | "known" | "corrupt" {
+  add(chunk: PolicyChunk, from: "live" | "fetched" = "live"): "whole" | "part" | "known" | "corrupt" {
     const { digest, offset, total, data } = chunk;
     if (this.#whole.has(digest)) return "known";
-    const part = this.#partOf(chunk);
+    const part = this.#partOf(chunk, from);
+    if (part === null) return "corrupt";
     if (part.offsets.has(offset)) return "part";
     part.offsets.add(offset);
     part.bytes.set(data, offset);
@@ -117,12 +120,15 @@ export class PolicyChunks {
     return "whole";
   }
 
-  #partOf({ version, digest, total }: PolicyChunk): Assembly {
+  /** null: it denies what came when it was asked for. */
+  #partOf({ version, digest, total }: PolicyChunk, from: "live" | "fetched"): Assembly | null {
     const known = this.#parts.get(digest);
     if (known?.bytes.length === total) {
+      known.asked ||= from === "fetched";
       putLast(this.#parts, digest, known);
       return known;
     }
+    if (known?.asked && from === "live") return null;
     if (known) this.#drop(known); // the same digest cannot have two lengths: the older claim goes
     const part = {
       version,
@@ -131,10 +137,20 @@ export class PolicyChunks {
       dropped: false,
       offsets: new Set<number>(),
       received: 0,
+      asked: from === "fetched",
     };
     putLast(this.#parts, digest, part);
-    this.#dropFirst(this.#parts);
+    this.#dropSurplusPart();
     return part;
+  }
+
+  /** A flood of live messages must not push out what is being asked for. */
+  #dropSurplusPart(): void {
+    if (this.#parts.size <= this.#kept) return;
+    const entries = [...this.#parts];
+    const [digest, part] = entries.find(([, { asked }]) => !asked) ?? entries[0]!;
+    this.#parts.delete(digest);
+    this.#drop(part);
   }
 
   #buffer(length: number): Uint8Array<SharedArrayBuffer> {

@@ -7,6 +7,7 @@ import { linkedSignal } from "../shared/linkedSignal.ts";
 import type { Logger } from "../shared/log.ts";
 import { connectToNats, type NatsAccess } from "../shared/natsConnection.ts";
 import { chunkBytes, policyStream, policySubject, policySubjects } from "../shared/policySnapshot.ts";
+import type { PortRefusals } from "../shared/portRefusals.ts";
 import { type HeldPolicy, type PolicyChunk, PolicyChunks, parseChunk } from "./policyChunks.ts";
 
 export interface ReceiverOptions {
@@ -14,6 +15,7 @@ export interface ReceiverOptions {
   readonly runId: string;
   readonly slots: number; // versions that the stream retains
   readonly log: Logger;
+  readonly refusals: PortRefusals;
   /** How long the live broadcast may take before the stream is asked; a lease can overtake it by a moment. */
   readonly liveMs?: number;
   /** After this long without the policy the learner is asked to store it again. */
@@ -126,11 +128,15 @@ export class PolicyReceiver {
     }
   }
 
-  #take(chunk: PolicyChunk): void {
-    const outcome = this.#chunks.add(chunk);
+  #take(chunk: PolicyChunk, from: "live" | "fetched"): void {
+    const outcome = this.#chunks.add(chunk, from);
     if (outcome === "corrupt")
-      this.#options.log.warn(`policy ${chunk.version} from NATS does not have its digest ${chunk.digest}: dropped`);
+      this.#refuse(`policy ${chunk.version} from NATS does not have its digest ${chunk.digest}: dropped`);
     if (outcome === "whole") for (const wake of this.#waiting.get(chunk.digest) ?? []) wake();
+  }
+
+  #refuse(what: string): void {
+    this.#options.refusals.count("policy_chunk", what);
   }
 
   /** The last message of each subject of the version's slot. Throws where it holds another version or nothing. */
@@ -155,7 +161,7 @@ export class PolicyReceiver {
     // A slot is overwritten chunk by chunk: while that happens it holds chunks of two versions.
     if (chunk.version !== version || chunk.digest !== digest)
       throw new Error(`${subject} holds version ${chunk.version} ${chunk.digest}`);
-    this.#take(chunk);
+    this.#take(chunk, "fetched");
     return chunk;
   }
 
@@ -168,9 +174,15 @@ export class PolicyReceiver {
     if (this.#closed.signal.aborted) return connection.close(); // close() came while it connected
     connection.subscribe(policySubjects(runId), {
       callback: (error, message) => {
-        const chunk = error === null ? parseChunk(message.headers, message.data) : null;
-        if (chunk !== null) this.#take(chunk);
-        else log.warn(`not a policy chunk on ${policySubjects(runId)}${error === null ? "" : `: ${messageOf(error)}`}`);
+        if (error !== null) return log.warn(`the subscription of ${policySubjects(runId)}: ${messageOf(error)}`);
+        try {
+          const chunk = parseChunk(message.headers, message.data);
+          if (chunk !== null) this.#take(chunk, "live");
+          else this.#refuse(`no policy chunk on ${message.subject}`);
+        } catch (cause) {
+          // nats reads the headers only now and throws where they are none
+          this.#refuse(`no readable message on ${message.subject}: ${messageOf(cause)}`);
+        }
       },
     });
     this.#manager = await jetstreamManager(connection, { checkAPI: false, timeout: requestMs });

@@ -102,6 +102,7 @@ async function assemble(
   const members = new Membership({
     state: store.state,
     expireMs: Math.max(leastSilenceMs, deploy.heartbeatSeconds * 1000 * missedHeartbeats),
+    maxMembers: deploy.maxMembers,
     log,
     onExpired: (role) => metrics.expired.inc({ role: role.toLowerCase() }),
   });
@@ -120,10 +121,10 @@ async function assemble(
 
   const ready = (): string | null => (lifecycle.reason === null ? null : "stopping");
   const port = deploy.coordinatorMetricsPort;
-  const metricsServer = await startMetricsServer({ host: deploy.metricsHost, port, registry, ready });
+  const metricsServer = await startMetricsServer({ host: deploy.metricsHost, port, registry, ready, refusals });
   lifecycle.onClose("metrics server", metricsServer.close);
   run.metricsPort = metricsServer.port;
-  const handlers = coordinatorHandlers(run, new CheckpointStreams(run), watchers);
+  const handlers = coordinatorHandlers(run, new CheckpointStreams(run), watchers, refusals);
   const server = await startGrpcServer({
     what: "The coordinator",
     listen: deploy.coordinatorListen,

@@ -18,17 +18,19 @@ interface Member {
   readonly generation: number; // LEARNER: its own
   seen: number; // performance.now()
   statusJson: string;
+  beats: number; // heartbeats so far
 }
 
-const mostMembers = 10_000;
+/** Statuses of all members go into one reply: 1024 of these still fit into a gRPC message. */
 const longestStatus = 16 * 1024;
-const longestHost = 255; // of a DNS name
+const longestName = 255; // of a host, or of host:port
 const mostDifferences = 100;
 const mostFingerprints = 16;
 
 export interface MembershipOptions {
   readonly state: RunState;
   readonly expireMs: number; // of silence
+  readonly maxMembers: number;
   readonly log: Logger;
   readonly onExpired: (role: MemberRole) => void;
 }
@@ -71,21 +73,33 @@ export class Membership {
         `learner_address="${request.learner_address}" is no host:port.`,
         "Set learnerAdvertise.",
       );
-    if (this.#members.size >= mostMembers)
-      throw new OperatorError("CONFIG", `${mostMembers} members are registered already.`, "Start fewer actors.");
+    for (const field of ["host", "learner_address"] as const)
+      if (request[field].length > longestName) throw tooLong(field, request[field].length, longestName);
     const fingerprint = parseFingerprint(request.fingerprint_json);
     const memberId = `${role.toLowerCase()}-${randomUUID().slice(0, 8)}`;
+    if (role === "ACTOR") this.#makeRoom();
     if (role === "LEARNER") await this.#takeOver(memberId, request, fingerprint);
-    const host = request.host.slice(0, longestHost);
+    const { host } = request;
     const { pid } = request;
     const { generation } = this;
-    this.#members.set(memberId, { id: memberId, role, host, pid, generation, seen: performance.now(), statusJson: "" });
+    this.#members.set(memberId, {
+      id: memberId,
+      role,
+      host,
+      pid,
+      generation,
+      seen: performance.now(),
+      statusJson: "",
+      beats: 0,
+    });
     this.#options.log.info({ memberId, host, pid, generation }, `${role.toLowerCase()} registered`);
     return { memberId, generation };
   }
 
   /** false: register again. A learner of an older generation is told so by the newer one in the answer. */
   async heartbeat(request: HeartbeatRequest__Output): Promise<boolean> {
+    if (request.status_json.length > longestStatus)
+      throw tooLong("status_json", request.status_json.length, longestStatus);
     const member = this.#members.get(request.member_id) ?? this.#recognise(request);
     if (member !== null && member.role !== request.role) return false; // somebody else's id
     if (member === null || (member.role === "LEARNER" && member.generation !== this.generation)) {
@@ -98,7 +112,8 @@ export class Membership {
     }
     member.seen = performance.now();
     if (member.role === "LEARNER") this.#learnerSeen = member.seen;
-    member.statusJson = request.status_json.length <= longestStatus ? request.status_json : "";
+    member.beats++;
+    member.statusJson = request.status_json;
     return true;
   }
 
@@ -147,6 +162,23 @@ export class Membership {
       await this.#recordFingerprint("ACTOR", parseFingerprint(json));
   }
 
+  /**
+   * A flood of registrations must not keep an actor out: who never sent a heartbeat goes first, and one that was only slow
+   * hears at its first that it is to register again. Throws BUSY where all others are at work.
+   */
+  #makeRoom(): void {
+    const { maxMembers, log } = this.#options;
+    if (this.#members.size < maxMembers) return;
+    for (const member of this.#members.values())
+      if (member.role === "ACTOR" && member.beats === 0) {
+        this.#members.delete(member.id);
+        log.warn({ memberId: member.id }, `forgotten before its first heartbeat: ${maxMembers} members are the most`);
+        return;
+      }
+    const problem = `${maxMembers} members are registered already.`;
+    throw new OperatorError("BUSY", problem, "Start fewer actors, or raise maxMembers in the coordinator's settings.");
+  }
+
   async #leave(member: Member): Promise<void> {
     this.#members.delete(member.id);
     this.#options.log.info({ memberId: member.id }, `${member.role.toLowerCase()} left`);
@@ -169,7 +201,7 @@ export class Membership {
     const { learner } = this.#options.state.current;
     if (learner === null || learner.memberId !== member_id || generation !== this.generation) return null;
     const { host, pid } = learner;
-    const member: Member = { id: member_id, role: "LEARNER", host, pid, generation, seen: 0, statusJson: "" };
+    const member: Member = { id: member_id, role: "LEARNER", host, pid, generation, seen: 0, statusJson: "", beats: 0 };
     this.#members.set(member_id, member);
     this.#options.log.info({ memberId: member_id, generation }, "learner recognised");
     return member;
@@ -198,4 +230,8 @@ function newDifferences(role: MemberRole, fingerprint: Fingerprint, now: Readonl
   if (first === null && other !== null && other.build !== fingerprint.build)
     found.push(`actor and learner build: ${fingerprint.build} against ${other.build}`);
   return found.filter((line) => !now.differences.includes(line));
+}
+
+function tooLong(field: string, length: number, most: number): OperatorError {
+  return new OperatorError("CONFIG", `${field} has ${length} characters, at most ${most}.`, "Shorten it.");
 }

@@ -2,6 +2,7 @@ import { type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js"
 import type { CoordinatorHandlers } from "../proto/gen/anchorage/v1/Coordinator.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { type Access, callerRole } from "../shared/grpcAccess.ts";
+import type { PortRefusals } from "../shared/portRefusals.ts";
 import type { CheckpointStreams } from "./checkpointStreams.ts";
 import type { TrainingRun } from "./trainingRun.ts";
 import type { Watchers } from "./watch.ts";
@@ -11,6 +12,7 @@ const codes: Partial<Record<string, status>> = {
   MISMATCH: status.FAILED_PRECONDITION,
   CORRUPT: status.DATA_LOSS,
   IDENTITY: status.PERMISSION_DENIED,
+  BUSY: status.RESOURCE_EXHAUSTED,
   STORAGE: status.RESOURCE_EXHAUSTED, // transient to clients: once the disk has room, the same report is taken
 };
 
@@ -41,11 +43,15 @@ export function coordinatorHandlers(
   run: TrainingRun,
   checkpoints: CheckpointStreams,
   watchers: Watchers,
+  refusals: PortRefusals,
 ): CoordinatorHandlers {
   const { members, metrics, log } = run.parts;
 
   const asStatus = (error: unknown) => {
     const code = error instanceof OperatorError ? (codes[error.code] ?? status.INTERNAL) : status.INTERNAL;
+    if (error instanceof OperatorError && (error.code === "CONFIG" || error.code === "CORRUPT"))
+      refusals.count("field", error.message);
+    if (error instanceof OperatorError && error.code === "BUSY") refusals.count("members", error.message);
     if (code === status.INTERNAL) log.error({ err: error }, "request failed");
     return Object.assign(new Error(messageOf(error)), { code, details: messageOf(error) });
   };

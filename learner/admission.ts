@@ -3,6 +3,7 @@ import { EnvironmentSpec } from "../shared/environment.ts";
 import { messageOf } from "../shared/errors.ts";
 import { type Fingerprint, fingerprintDifferences, parseFingerprint } from "../shared/fingerprint.ts";
 import type { Logger } from "../shared/log.ts";
+import { quoted } from "../shared/portRefusals.ts";
 import { canonicalJson } from "../shared/runConfig.ts";
 
 export interface AdmissionOptions {
@@ -24,6 +25,8 @@ export interface Refusal {
 
 /** More would only mean that one actor takes every lease: a typing error rather than a machine. */
 const maxCapacity = 1024;
+/** Ids as the coordinator gives them; they go into logs. */
+const actorId = /^[\w.-]{1,64}$/;
 /** More kinds of machines make a run no less reproducible than two. */
 const mostFingerprints = 16;
 /** Banned ids kept: a banned actor that registers again has another id, so the list would grow with each. */
@@ -73,16 +76,16 @@ export class Admission {
     const { runId, configDigest, build } = this.#options;
     const differs = (reason: Refusal["reason"], what: string, theirs: string, ours: string): Refusal => ({
       reason,
-      explanation: `${what} is ${theirs || "empty"}, the learner's is ${ours}`,
+      explanation: `${what} is ${quoted(theirs, 100) || "empty"}, the learner's is ${ours}`,
     });
     if (hello.run_id !== runId) return differs("run", "the actor's run id", hello.run_id, runId);
     if (hello.config_digest !== configDigest)
       return differs("config", "the actor's config digest", hello.config_digest, configDigest);
     if (hello.build !== build) return differs("build", "the actor's build", hello.build, build);
-    if (hello.actor_id === "")
+    if (!actorId.test(hello.actor_id))
       return {
         reason: "hello",
-        explanation: "the actor gives no actor_id: it must register with the coordinator first",
+        explanation: `the actor gives no actor_id of the coordinator's ("${quoted(hello.actor_id, 80)}"): it must register first`,
       };
     if (hello.capacity < 1 || hello.capacity > maxCapacity)
       return {
@@ -115,6 +118,8 @@ export class Admission {
 
   #wrongSpec(json: string): Refusal | null {
     const spec = EnvironmentSpec.parse(JSON.parse(json));
+    const contradiction = contradictionIn(spec);
+    if (contradiction !== null) return { reason: "spec", explanation: `the actor's environment ${contradiction}` };
     if (this.#spec === null) {
       this.#spec = spec;
       this.#announceSpec(spec);
@@ -128,4 +133,14 @@ export class Admission {
     const list = fields.map((f) => `${f} ${canonicalJson(spec[f])} instead of ${canonicalJson(known[f])}`);
     return { reason: "spec", explanation: `the actor's environment differs from the run's: ${list.join(", ")}` };
   }
+}
+
+/** What an actor of ours has checked before (actor/environmentChecks.ts): the codec and the network rely on it. */
+function contradictionIn({ observation, action }: EnvironmentSpec): string | null {
+  const { dtype, shape, frameStack } = observation;
+  if (frameStack !== null && (dtype !== "uint8" || shape.length !== 3 || shape[0] !== frameStack))
+    return `has frameStack ${frameStack}, but observations of ${dtype} [${shape.join(", ")}]`;
+  if (action.kind === "continuous" && action.low.length !== action.high.length)
+    return `has ${action.low.length} lowest actions and ${action.high.length} highest`;
+  return null;
 }

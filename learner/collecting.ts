@@ -88,7 +88,7 @@ export function ingestOf(
   collection: Collection,
   publisher: PolicyPublisher,
 ): Ingest {
-  const { runId, member, deploy, config, metrics, log } = context;
+  const { runId, member, deploy, config, metrics, refusals, log } = context;
   let spec: EnvironmentSpec | null = null;
   void admission.spec.then((known) => {
     spec = known;
@@ -105,6 +105,7 @@ export function ingestOf(
     },
     needPolicy: (version) => publisher.again(version),
     metrics,
+    refusals,
     log,
   });
 }

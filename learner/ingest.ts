@@ -6,7 +6,9 @@ import type { ReturnLease__Output as ReturnLease } from "../proto/gen/anchorage/
 import type { Rollout__Output as RolloutMessage } from "../proto/gen/anchorage/v1/Rollout.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
+import { type PortRefusals, quoted, type RefusalReason } from "../shared/portRefusals.ts";
 import type { Rollout } from "../shared/rollout.ts";
+import { TokenBucket } from "../shared/tokenBucket.ts";
 import type { Admission } from "./admission.ts";
 import type { Collection } from "./collection.ts";
 import type { Answered, Lease, LeaseActor } from "./leases.ts";
@@ -25,14 +27,32 @@ export interface IngestOptions {
   readonly decode: (message: RolloutMessage) => Rollout;
   readonly needPolicy: (version: number) => boolean;
   readonly metrics: LearnerMetrics;
+  readonly refusals: PortRefusals;
+  /** A stream's hello must have come by then. */
+  readonly helloMs?: number;
   readonly log: Logger;
 }
 
 /** An actor that sends this many bad rollouts without a good one between them is sent away. */
 const badRolloutsAllowed = 3;
 
+/** Ours send it as soon as they are connected. */
+const defaultHelloMs = 10_000;
+/**
+ * Answers beyond the leases that were given on this stream: a link that broke and came back brings those of the stream
+ * before. Refilled slowly, so that a fleet on a bad network is not cut.
+ */
+const spareCredit = 1_024;
+const spareCreditPerSecond = 1;
+/** Of an actor that has many workers and finds none of its policies. */
+const needsBurst = 200;
+const needsPerSecond = 10;
+
 interface Session extends LeaseActor {
   readonly peer: string;
+  readonly spare: TokenBucket;
+  readonly needs: TokenBucket;
+  credit: number; // leases given and not answered on this stream
   readonly fingerprint: string; // JSON
   badInARow: number;
 }
@@ -52,6 +72,12 @@ export class Ingest {
   /** gRPC's handler of Learner.Collect. */
   readonly collect = (stream: CollectStream): void => {
     this.#streams.set(stream, null);
+    const { helloMs = defaultHelloMs } = this.#options;
+    const helloTimer = setTimeout(() => {
+      if (this.#streams.get(stream) === null)
+        this.#refuse(stream, "slow", status.DEADLINE_EXCEEDED, `no hello came within ${helloMs} ms`);
+    }, helloMs).unref();
+    stream.once("close", () => clearTimeout(helloTimer));
     stream.on("data", (message: ActorMessage) => {
       try {
         this.#receive(stream, message);
@@ -78,17 +104,44 @@ export class Ingest {
     if (session === undefined) return; // it was ended; what was already on its way does not count
     if (message.hello) {
       if (session === null) return this.#hello(stream, message.hello);
-      return this.#fail(stream, status.INVALID_ARGUMENT, "hello came twice");
+      return this.#refuse(stream, "protocol", status.INVALID_ARGUMENT, "hello came twice");
     }
     if (session === null)
-      return this.#fail(stream, status.INVALID_ARGUMENT, `the first message must be hello, not ${message.message}`);
+      return this.#refuse(
+        stream,
+        "protocol",
+        status.INVALID_ARGUMENT,
+        `the first message must be hello, not ${message.message}`,
+      );
+    if (!this.#mayPay(session, message))
+      return this.#refuse(
+        stream,
+        "no_credit",
+        status.RESOURCE_EXHAUSTED,
+        `a ${message.message} beyond the leases that were given`,
+      );
     if (message.rollout) this.#rollout(stream, session, message.rollout);
     else if (message.return_lease) this.#returned(session, message.return_lease);
     else if (message.need_policy) {
       const version = message.need_policy.policy?.version ?? -1;
       if (!this.#options.needPolicy(version))
         this.#options.log.warn(`actor ${session.id} needs policy ${version}, which is not kept any more`);
-    } else this.#fail(stream, status.INVALID_ARGUMENT, "an empty message");
+    } else this.#refuse(stream, "protocol", status.INVALID_ARGUMENT, "an empty message");
+  }
+
+  /** Every answer uses a lease up: so nobody sends more than was asked of it. */
+  #mayPay(session: Session, message: ActorMessage): boolean {
+    if (message.need_policy) return session.needs.take();
+    if (session.credit > 0) {
+      session.credit--;
+      return true;
+    }
+    return session.spare.take();
+  }
+
+  #refuse(stream: CollectStream, reason: RefusalReason, code: status, details: string): void {
+    this.#options.refusals.count(reason, `${stream.getPeer()}: ${details}`);
+    this.#fail(stream, code, details);
   }
 
   #hello(stream: CollectStream, hello: Hello): void {
@@ -97,7 +150,7 @@ export class Ingest {
     stream.write({ welcome: { run_id: runId, generation: generation(), refused: refusal?.explanation ?? "" } });
     if (refusal !== null) {
       metrics.actorsRefused.inc({ reason: refusal.reason });
-      log.warn(`refused actor ${hello.actor_id} at ${stream.getPeer()}: ${refusal.explanation}`);
+      log.warn(`refused actor ${quoted(hello.actor_id, 64)} at ${stream.getPeer()}: ${refusal.explanation}`);
       this.#streams.delete(stream);
       stream.end();
       return;
@@ -108,7 +161,13 @@ export class Ingest {
       peer: stream.getPeer(),
       fingerprint: hello.fingerprint_json,
       badInARow: 0,
-      grant: (lease) => void stream.write({ lease: this.#leaseMessage(lease) }),
+      spare: new TokenBucket(spareCredit, spareCreditPerSecond),
+      needs: new TokenBucket(needsBurst, needsPerSecond),
+      credit: 0,
+      grant: (lease) => {
+        session.credit++;
+        stream.write({ lease: this.#leaseMessage(lease) });
+      },
       revoke: (leaseId, reason) => void stream.write({ revoke: { lease_id: leaseId, reason } }),
     };
     this.#streams.set(stream, session);

@@ -9,7 +9,7 @@ import { type Lifecycle, processLifecycle } from "../shared/lifecycle.ts";
 import { type Logger, logger } from "../shared/log.ts";
 import { startMetricsServer } from "../shared/metricsServer.ts";
 import { type NatsAccess, natsAccess } from "../shared/natsConnection.ts";
-import { portRefusals } from "../shared/portRefusals.ts";
+import { type PortRefusals, portRefusals } from "../shared/portRefusals.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
 import { RunMember } from "../shared/runMember.ts";
 import { servedRun } from "../shared/servedRun.ts";
@@ -53,7 +53,8 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
     // Cutting a link that swallows everything never ends: 3 s are enough for every other one.
     lifecycle.onClose("gRPC server", server.grpc.close, 3_000);
     const address = advertisedAddress(deploy.learnerAdvertise, server.grpc.address);
-    const http = { host: deploy.metricsHost, port: deploy.learnerMetricsPort, registry, ready: () => status.ready };
+    const ready = (): string | null => status.ready;
+    const http = { host: deploy.metricsHost, port: deploy.learnerMetricsPort, registry, ready, refusals };
     const metricsServer = await startMetricsServer(http);
     lifecycle.onClose("metrics server", () => metricsServer.close());
     log.info(`actors: ${address}, metrics: http://${metricsServer.host}:${metricsServer.port}/metrics`);
@@ -85,6 +86,7 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
       member,
       server,
       metrics,
+      refusals,
       log,
       lifecycle,
       status,
@@ -108,6 +110,7 @@ interface MemberContext {
   readonly member: RunMember;
   readonly server: LearnerServer;
   readonly metrics: LearnerMetrics;
+  readonly refusals: PortRefusals;
   readonly log: Logger;
   readonly lifecycle: Lifecycle;
   readonly status: LearnerStatus;

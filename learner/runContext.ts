@@ -4,6 +4,7 @@ import type { Fingerprint } from "../shared/fingerprint.ts";
 import type { Lifecycle } from "../shared/lifecycle.ts";
 import type { Logger } from "../shared/log.ts";
 import type { NatsAccess } from "../shared/natsConnection.ts";
+import type { PortRefusals } from "../shared/portRefusals.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
 import type { RunMember } from "../shared/runMember.ts";
 import type { LearnerMetrics } from "./metrics.ts";
@@ -33,6 +34,7 @@ export interface RunContext {
   readonly superseded: AbortSignal; // end without saving anything; the reason says why
   readonly makeTrainer: (settings: TrainerSettings) => Trainer;
   readonly metrics: LearnerMetrics;
+  readonly refusals: PortRefusals;
   readonly log: Logger;
   readonly lifecycle: Lifecycle;
   readonly status: LearnerStatus;

@@ -1,25 +1,37 @@
 import { z } from "zod";
 
+/** The learner makes a network for what an actor describes: beyond these it would only run out of memory. */
+const mostElements = 2 ** 22;
+const mostActions = 65_536;
+
 /**
  * What an environment looks like from outside. Sent as JSON by the first actor, so that the learner needs no
  * environment code; every later actor must describe the same.
  */
 export const EnvironmentSpec = z.strictObject({
-  id: z.string().min(1),
+  id: z.string().min(1).max(4096),
   observation: z.strictObject({
     dtype: z.enum(["uint8", "float32", "float64"]).describe("as the environment writes it; float64 travels as float32"),
     shape: z
       .array(z.int().positive())
       .min(1)
+      .max(8)
+      .refine((shape) => shape.reduce((all, extent) => all * extent, 1) <= mostElements, {
+        message: `must have at most ${mostElements} elements in all`,
+      })
       .describe("one observation; stacked frames are [frameStack, height, width]"),
     frameStack: z.int().positive().nullable().describe("frames in shape[0], oldest first; null: not a stack"),
   }),
   action: z.discriminatedUnion("kind", [
-    z.strictObject({ kind: z.literal("discrete"), count: z.int().min(2) }),
+    z.strictObject({ kind: z.literal("discrete"), count: z.int().min(2).max(mostActions) }),
     z.strictObject({
       kind: z.literal("continuous"),
-      low: z.array(z.number()).min(1).describe("[A] what the environment accepts; it clips for itself"),
-      high: z.array(z.number()).min(1),
+      low: z
+        .array(z.number())
+        .min(1)
+        .max(mostActions)
+        .describe("[A] what the environment accepts; it clips for itself"),
+      high: z.array(z.number()).min(1).max(mostActions),
     }),
   ]),
   maxEpisodeSteps: z.int().positive().nullable().describe("agent steps until truncation"),

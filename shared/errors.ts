@@ -11,6 +11,7 @@ export type ErrorCode =
   | "IDENTITY" // a peer is not who it must be, or does not let this process in
   | "ADDRESS" // an address cannot be listened on: it is in use, or not of this machine
   | "PROCESS" // a process of the run ended and cannot be kept alive
+  | "BUSY" // a limit is reached for now: the same request may succeed later
   | "NUMERIC"; // NaN or Inf where a number is needed
 
 /** An error that the person running Anchorage can act on: what happened, with values, then the remedy. */

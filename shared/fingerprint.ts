@@ -4,24 +4,27 @@ import { z } from "zod";
 import { buildId } from "./build.ts";
 import { OperatorError } from "./errors.ts";
 
+/** It comes over the wire and is kept on the disk. */
+const text = z.string().max(256);
+
 /**
  * What decides a run's numbers beside its RunConfig (DESIGN, idea 2): two runs of the same config and fingerprints end
  * with the same weights. An actor's has no learner part.
  */
 export const Fingerprint = z.object({
-  build: z.string().describe("shared/build.ts"),
-  node: z.string().describe("Node version: V8's Math functions"),
-  platform: z.string(),
-  arch: z.string(),
-  libc: z.string().describe("version of glibc, or musl: its libm is under MuJoCo and the policies"),
-  cpu: z.string().describe("model name"),
-  cpuFlags: z.array(z.string()).describe("vector instructions, which kernels are chosen by"),
+  build: text.describe("shared/build.ts"),
+  node: text.describe("Node version: V8's Math functions"),
+  platform: text,
+  arch: text,
+  libc: text.describe("version of glibc, or musl: its libm is under MuJoCo and the policies"),
+  cpu: text.describe("model name"),
+  cpuFlags: z.array(text).max(256).describe("vector instructions, which kernels are chosen by"),
   learner: z
     .object({
-      device: z.string().describe("cpu, or gpu with its name"),
+      device: text.describe("cpu, or gpu with its name"),
       threads: z.int().describe("TensorFlow's intra-op threads"),
       onednn: z.boolean(),
-      tensorflow: z.string(),
+      tensorflow: text,
     })
     .nullable(),
 });

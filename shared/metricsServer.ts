@@ -1,7 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { collectDefaultMetrics, type Registry } from "prom-client";
 import { messageOf, OperatorError } from "./errors.ts";
+
+import type { PortRefusals } from "./portRefusals.ts";
+import { TokenBucket } from "./tokenBucket.ts";
 
 export interface MetricsServerOptions {
   readonly host: string;
@@ -9,6 +12,7 @@ export interface MetricsServerOptions {
   readonly registry: Registry;
   /** null: ready for work; else why not, as one line. */
   readonly ready: () => string | null;
+  readonly refusals: PortRefusals;
 }
 
 export interface MetricsServer {
@@ -22,15 +26,18 @@ export interface MetricsServer {
  * reason); adds Node's default process metrics to the registry. Throws ADDRESS if the address cannot be had.
  */
 export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
-  const { host, port, registry } = options;
+  const { host, port, registry, refusals } = options;
   collectDefaultMetrics({ register: registry });
-  const server = createServer(
-    { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 30_000 },
-    (request, response) => {
-      answer(options, request, response).catch((error: unknown) => send(response, 500, `${messageOf(error)}\n`));
-    },
-  );
-  server.maxConnections = 64; // a scraper needs one; a runaway client must not eat the process
+  const scrapes = new TokenBucket(scrapeBurst, scrapesPerSecond);
+  const server = createServer(timeouts, (request, response) => {
+    answer(options, scrapes, request, response).catch((error: unknown) => send(response, 500, `${messageOf(error)}\n`));
+  });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    refusals.count(error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "slow" : "request", `HTTP: ${error.message}`);
+    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    else socket.destroy();
+  });
+  boundConnections(server, refusals);
   await listen(server, host, port);
   return {
     host,
@@ -41,6 +48,38 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
         server.closeAllConnections();
       }),
   };
+}
+
+/** Node looks for late requests only every 30 s unless told otherwise. */
+const timeouts = {
+  requestTimeout: 10_000,
+  headersTimeout: 5_000,
+  keepAliveTimeout: 30_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 8 * 1024,
+};
+/** A scraper needs one or two. */
+const maxConnections = 64;
+/** To collect all metrics takes a millisecond or two; Prometheus asks every few seconds. */
+const scrapeBurst = 100;
+const scrapesPerSecond = 20;
+
+/** Where all places are taken, the oldest connection makes room: silent ones must not keep a health check out. */
+function boundConnections(server: Server, refusals: PortRefusals): void {
+  const open = new Set<Socket>();
+  server.prependListener("connection", (socket: Socket) => {
+    const [oldest] = open;
+    if (open.size >= maxConnections && oldest !== undefined) {
+      refusals.count(
+        "connections",
+        `HTTP: ${oldest.remoteAddress} makes room, ${maxConnections} connections are the most`,
+      );
+      open.delete(oldest);
+      oldest.destroy();
+    }
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+  });
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {
@@ -66,17 +105,27 @@ export function addressError(what: string, host: string, port: number, cause: No
 
 async function answer(
   options: MetricsServerOptions,
+  scrapes: TokenBucket,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  if (request.method !== "GET" && request.method !== "HEAD") return send(response, 405, "Only GET is served.\n");
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    options.refusals.count("request", `HTTP: ${request.method}`);
+    response.setHeader("connection", "close"); // its body, however long, is not read
+    return send(response, 405, "Only GET is served.\n");
+  }
   const path = (request.url ?? "/").split("?", 1)[0];
+  if (path === "/metrics" && !scrapes.take()) {
+    options.refusals.count("rate", `HTTP: over ${scrapesPerSecond} requests a second for /metrics`);
+    return send(response, 429, `At most ${scrapesPerSecond} requests a second.\n`);
+  }
   if (path === "/metrics") return send(response, 200, await options.registry.metrics(), options.registry.contentType);
   if (path === "/healthz") return send(response, 200, "ok\n");
   if (path === "/readyz") {
     const reason = options.ready();
     return reason === null ? send(response, 200, "ready\n") : send(response, 503, `not ready: ${reason}\n`);
   }
+  options.refusals.count("request", "HTTP: no such path");
   send(response, 404, "Served: /metrics /healthz /readyz\n");
 }
 

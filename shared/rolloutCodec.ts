@@ -211,6 +211,9 @@ function checkTensor(field: TensorField, tensor: Tensor | null, layout: TensorLa
   if (shape.length !== layout.shape.length || shape.some((extent, i) => extent !== layout.shape[i]))
     throw badRollout(field, "SHAPE", `has shape [${shape}], expected [${layout.shape}]`);
   const want = product(layout.shape) * elementBytes[layout.dtype];
+  // proto-loader gives an enum's unknown number as it is
+  if (tensor.compression !== "NONE" && tensor.compression !== "LZ4")
+    throw badRollout(field, "SHAPE", `has compression ${tensor.compression}, expected NONE or LZ4`);
   if (tensor.compression === "NONE" && tensor.data.length !== want)
     throw badRollout(field, "SHAPE", `has ${tensor.data.length} bytes, expected ${want}`);
   return tensor;

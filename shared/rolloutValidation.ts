@@ -1,6 +1,7 @@
 import type { Rollout__Output as RolloutMessage } from "../proto/gen/anchorage/v1/Rollout.ts";
 import type { EnvironmentSpec } from "./environment.ts";
 import { type ErrorCode, OperatorError } from "./errors.ts";
+import { quoted } from "./portRefusals.ts";
 import type { EpisodeEnd, Rollout, RolloutKey, RolloutTiming } from "./rollout.ts";
 import { type RunConfig, runShape } from "./runConfig.ts";
 
@@ -24,7 +25,11 @@ export function checkKey(message: RolloutMessage, config: RunConfig): RolloutKey
     throw badRollout("round", "MISMATCH", `is ${message.round}, the run has rounds 0..${rounds - 1}`);
   if (message.policy === null) throw badRollout("policy", "MISMATCH", "is missing");
   if (!sha256Pattern.test(message.policy.digest))
-    throw badRollout("policy.digest", "MISMATCH", `is "${message.policy.digest}", expected 64 hexadecimal digits`);
+    throw badRollout(
+      "policy.digest",
+      "MISMATCH",
+      `is "${quoted(message.policy.digest, 80)}", expected 64 hexadecimal digits`,
+    );
   return {
     runId: message.run_id,
     generation: message.generation,
@@ -35,10 +40,14 @@ export function checkKey(message: RolloutMessage, config: RunConfig): RolloutKey
   };
 }
 
+/** They are summed up in the metrics, which one absurd value would spoil for good. */
+const longestSeconds = 1e6;
+const largestReturn = 1e30;
+
 export function checkTiming(message: RolloutMessage): RolloutTiming {
   for (const field of ["environment_seconds", "inference_seconds", "total_seconds"] as const)
-    if (!Number.isFinite(message[field]) || message[field] < 0)
-      throw badRollout(field, "NUMERIC", `is ${message[field]}, expected seconds of at least 0`);
+    if (!(message[field] >= 0 && message[field] <= longestSeconds))
+      throw badRollout(field, "NUMERIC", `is ${message[field]}, expected seconds from 0 to ${longestSeconds}`);
   return {
     environmentSeconds: message.environment_seconds,
     inferenceSeconds: message.inference_seconds,
@@ -114,7 +123,8 @@ function checkEpisodes(episodes: readonly EpisodeEnd[], steps: number, batch: nu
     const cell = step * batch + environment;
     if (step >= steps || environment >= batch || cell <= previous)
       throw badRollout("episodes", "MISMATCH", `has (step ${step}, environment ${environment}) out of range or order`);
-    if (!Number.isFinite(sum)) throw badRollout("episodes", "NUMERIC", `has the return ${sum} at step ${step}`);
+    if (!(Math.abs(sum) <= largestReturn))
+      throw badRollout("episodes", "NUMERIC", `has the return ${sum} at step ${step}`);
     if (length < 1) throw badRollout("episodes", "NUMERIC", `has the length ${length} at step ${step}`);
     previous = cell;
   }

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import { connect as connectSocket } from "node:net";
 import { headers, type NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PolicyChunks, parseChunk } from "../../actor/policyChunks.ts";
 import { PolicyReceiver } from "../../actor/policyReceiver.ts";
 import { PolicyPublisher } from "../../learner/policyPublisher.ts";
@@ -9,6 +10,7 @@ import { logger } from "../../shared/log.ts";
 import { openNats } from "../../shared/natsConnection.ts";
 import { chunkBytes, chunkHeader, type PolicySnapshot, policySubject } from "../../shared/policySnapshot.ts";
 import { NatsProcess } from "../learner/natsProcess.ts";
+import { CountedRefusals } from "../shared/openGuard.ts";
 
 const runId = "run-7";
 const slots = 2;
@@ -81,12 +83,12 @@ describe("PolicyChunks", () => {
   it("takes no message for a chunk that does not describe one", () => {
     const of = (fields: Record<string, string>) => {
       const h = headers();
-      const good = { version: "1", digest: "ab".repeat(32), offset: "0", total: "100" };
+      const good = { version: "1", digest: "ab".repeat(32), offset: "0", total: "10" };
       for (const [field, value] of Object.entries({ ...good, ...fields }))
         h.set(chunkHeader[field as keyof typeof chunkHeader], value);
       return parseChunk(h, new Uint8Array(10));
     };
-    expect(of({})).toMatchObject({ version: 1, offset: 0, total: 100 });
+    expect(of({})).toMatchObject({ version: 1, offset: 0, total: 10 });
     const bad: Record<string, string>[] = [
       { offset: "95" },
       { total: "99999999999999" },
@@ -110,8 +112,9 @@ describe("PolicyReceiver, with a real NATS server", () => {
     await nats.dispose();
   });
 
-  function receiver(options: { liveMs?: number; needMs?: number } = {}): PolicyReceiver {
-    const made = new PolicyReceiver({ nats: openNats([nats.address]), runId, slots, log, ...options });
+  function receiver(options: { liveMs?: number; needMs?: number; refusals?: CountedRefusals } = {}): PolicyReceiver {
+    const refusals = new CountedRefusals();
+    const made = new PolicyReceiver({ refusals, nats: openNats([nats.address]), runId, slots, log, ...options });
     cleanups.push(() => made.close());
     made.start();
     return made;
@@ -152,6 +155,42 @@ describe("PolicyReceiver, with a real NATS server", () => {
     expect(Buffer.compare(bytes, live.bytes)).toBe(0);
     expect(to.hold(live.digest)?.bytes).toBe(bytes);
     expect(bytes.buffer).toBeInstanceOf(SharedArrayBuffer);
+  });
+
+  it("a hostile publisher's messages are counted, and keep no policy from whoever asks for it", async () => {
+    const refusals = new CountedRefusals();
+    const [to, from] = [receiver({ refusals }), publisher()];
+    await from.publish(snapshot(0));
+    await to.get(wanted(snapshot(0)));
+    const socket = connectSocket(nats.port, "127.0.0.1").resume();
+    cleanups.push(async () => void socket.destroy());
+    socket.write('CONNECT {"verbose":false,"headers":true}\r\n');
+    const subject = policySubject(runId, 9, 0);
+    const hostile = (head: string, data: Buffer): void => {
+      const lines = head === "" ? "" : `NATS/1.0\r\n${head}\r\n\r\n`;
+      socket.write(`HPUB ${subject} ${lines.length} ${lines.length + data.length}\r\n${lines}`);
+      socket.write(Buffer.concat([data, Buffer.from("\r\n")]));
+    };
+    const forged = (fields: Record<string, string | number>): string =>
+      Object.entries(fields)
+        .map(([name, value]) => `Anchorage-${name}: ${value}`)
+        .join("\r\n");
+    const next = snapshot(1);
+    const good = { Version: 1, Digest: next.digest, Offset: 0, Total: next.bytes.length };
+    for (let i = 0; i < 50; i++) {
+      hostile(forged({ ...good, Offset: -i }), Buffer.alloc(i));
+      hostile(forged({ ...good, Total: 10 ** (i % 16) }), Buffer.alloc(100, i));
+      hostile(
+        forged({ ...good, Digest: String(i % 10).repeat(64) }),
+        Buffer.alloc(Math.min(next.bytes.length, 786_432), i),
+      );
+      hostile("no header at all", Buffer.alloc(9, i));
+    }
+    await from.publish(next);
+    const { bytes } = await to.get(wanted(next));
+    expect(Buffer.compare(bytes, next.bytes)).toBe(0);
+    await vi.waitFor(() => expect(refusals.of("policy_chunk")).toBeGreaterThanOrEqual(100));
+    expect(to.connected).toBe(true);
   });
 
   it("gets every retained version when it comes late", async () => {

@@ -13,6 +13,7 @@ import type { Rollout } from "../../shared/rollout.ts";
 import { decodeRollout } from "../../shared/rolloutCodec.ts";
 import { Transport } from "../../shared/transport.ts";
 import { NatsProcess } from "../learner/natsProcess.ts";
+import { CountedRefusals } from "../shared/openGuard.ts";
 import { TestLearner, type TestSession } from "./testLearner.ts";
 import { tinyPolicy } from "./tinyPolicy.ts";
 
@@ -62,7 +63,7 @@ export function useCollectors(): void {
     const ours = { nats: openNats([nats.address]), runId, slots: 2, log };
     publisher = new PolicyPublisher({ ...ours, generation: () => 1, onPublished: ({ version }) => stored(version) });
     publisher.start();
-    policies = new PolicyReceiver({ ...ours, liveMs: 1, needMs: 50 });
+    policies = new PolicyReceiver({ refusals: new CountedRefusals(), ...ours, liveMs: 1, needMs: 50 });
     policies.start();
     await publish(0);
   });

@@ -25,6 +25,7 @@ export interface RunningLearner {
   readonly address: Promise<string>;
   /** Its /metrics as Prometheus reads them. */
   readonly metrics: () => Promise<string>;
+  readonly metricsPort: Promise<number>;
 }
 
 export interface LearnerGiven {
@@ -48,11 +49,11 @@ export class RunningSystem {
     this.coordinator = coordinator;
   }
 
-  static async start(config: RunConfig): Promise<RunningSystem> {
+  static async start(config: RunConfig, more: Partial<DeployConfig> = {}): Promise<RunningSystem> {
     const nats = await (await NatsProcess.prepare()).start();
     onTestFinished(() => nats.dispose());
     const runDir = `${await temporaryFolder()}/run`;
-    const deploy = { nats: nats.address, heartbeatSeconds: 0.1 };
+    const deploy = { nats: nats.address, heartbeatSeconds: 0.1, ...more };
     const coordinator = await startCoordinator({ runDir, config, deploy, options: { stay: true } });
     return new RunningSystem(nats, config, runDir, coordinator);
   }
@@ -68,11 +69,12 @@ export class RunningSystem {
       drainSeconds: 5,
       ...given.deploy,
     });
-    let metricsPort = 0;
-    let ready: (address: string) => void = () => {};
-    const address = new Promise<string>((resolve) => {
+    let ready: (serving: { address: string; metricsPort: number }) => void = () => {};
+    const serving = new Promise<{ address: string; metricsPort: number }>((resolve) => {
       ready = resolve;
     });
+    const address = serving.then((where) => where.address);
+    const metricsPort = serving.then((where) => where.metricsPort);
     const exit = runLearner(deploy, {
       lifecycle,
       makeTrainer: (settings) => {
@@ -80,18 +82,15 @@ export class RunningSystem {
         return trainer;
       },
       fingerprint: () => given.fingerprint ?? testFingerprint,
-      onReady: (serving) => {
-        metricsPort = serving.metricsPort;
-        ready(serving.address);
-      },
+      onReady: ready,
     });
-    const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${await metricsPort}/metrics`)).text();
     exit.catch(() => undefined); // the test looks at it
     onTestFinished(async () => {
       lifecycle.stop({ kind: "asked", detail: "end of test" });
       await exit.catch(() => undefined);
     });
-    return { exit, lifecycle, trainer: () => trainer, address, metrics };
+    return { exit, lifecycle, trainer: () => trainer, address, metrics, metricsPort };
   }
 
   /** Who waits for an event of another process can only ask again. */

@@ -1,15 +1,18 @@
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { Gauge, Registry } from "prom-client";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { splitAddress } from "../../shared/grpcServer.ts";
 import { startMetricsServer } from "../../shared/metricsServer.ts";
+import { CountedRefusals } from "./openGuard.ts";
 
 async function serving(ready: () => string | null = () => null, port = 0) {
   const registry = new Registry();
-  const server = await startMetricsServer({ host: "127.0.0.1", port, registry, ready });
+  const refusals = new CountedRefusals();
+  const server = await startMetricsServer({ host: "127.0.0.1", port, registry, ready, refusals });
   onTestFinished(() => server.close());
   const get = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${server.port}${path}`, init);
-  return { registry, server, get };
+  return { refusals, registry, server, get };
 }
 
 it("serves the registry and the process's own metrics", async () => {
@@ -60,7 +63,13 @@ it("an address in use, or one of another machine, is one clear error", async () 
   await expect(serving(() => null, server.port)).rejects.toThrow(
     `[ADDRESS] The metrics server cannot listen on 127.0.0.1:${server.port}: another process uses it. Choose another address`,
   );
-  const other = startMetricsServer({ host: "192.0.2.1", port: 0, registry: new Registry(), ready: () => null });
+  const other = startMetricsServer({
+    host: "192.0.2.1",
+    port: 0,
+    registry: new Registry(),
+    ready: () => null,
+    refusals: new CountedRefusals(),
+  });
   await expect(other).rejects.toThrow(/192\.0\.2\.1:0: this machine does not have that address/);
 });
 
@@ -78,4 +87,37 @@ it("splits host:port, IPv6 too, and refuses what is none", () => {
   expect(splitAddress("[::1]:0")).toEqual({ host: "[::1]", port: 0 });
   for (const bad of ["7400", ":7400", "host:", "host:x", "host:70000", "host:-1"])
     expect(() => splitAddress(bad)).toThrow(`"${bad}" is no host:port. Write for example`);
+});
+
+it("silent connections, however many, are cut, and a health check is answered beside them", async () => {
+  const { server, get, refusals } = await serving();
+  const sockets = Array.from({ length: 200 }, () => connect(server.port, "127.0.0.1").resume());
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  for (const socket of sockets) {
+    socket.on("error", () => undefined);
+    socket.write("GET /metrics HTTP/1.1\r\nX-Slow: "); // and never more
+  }
+  await Promise.all(sockets.slice(0, 100).map((socket) => once(socket, "close")));
+  expect((await get("/healthz")).status).toBe(200);
+  expect(refusals.of("connections")).toBeGreaterThanOrEqual(136);
+  await Promise.all(sockets.filter(({ closed }) => !closed).map((socket) => once(socket, "close")));
+  expect(refusals.of("slow")).toBeGreaterThanOrEqual(60);
+});
+
+it("counts what is no HTTP, has huge headers or comes too often, and goes on", async () => {
+  const { server, get, refusals } = await serving();
+  for (const bytes of [Buffer.alloc(100, 0xff), Buffer.from(`GET / HTTP/1.1\r\nX: ${"y".repeat(20_000)}\r\n\r\n`)]) {
+    const socket = connect(server.port, "127.0.0.1").resume();
+    socket.on("error", () => undefined);
+    socket.write(bytes);
+    await once(socket, "close");
+  }
+  expect(refusals.of("request")).toBe(2);
+  const impatient = connect(server.port, "127.0.0.1").resume();
+  onTestFinished(() => void impatient.destroy());
+  impatient.write("HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(150)); // all read before the first is answered
+  await vi.waitFor(() => expect(refusals.of("rate")).toBeGreaterThan(0));
+  expect((await get("/healthz")).status).toBe(200);
 });

@@ -14,6 +14,7 @@ import { connectToNats, type NatsAccess, natsAccess, openNats } from "../../shar
 import { policyStream, policySubject } from "../../shared/policySnapshot.ts";
 import { Transport } from "../../shared/transport.ts";
 import { CertificateFolders } from "../shared/certificateFolders.ts";
+import { CountedRefusals } from "../shared/openGuard.ts";
 import { run, start, temporaryFolder } from "./command.ts";
 
 const log = logger("test");
@@ -61,7 +62,14 @@ it("NATS takes policies from the learner's certificate only, and gives them to a
   });
   await stored;
   const actor = await access("actor");
-  const receiver = new PolicyReceiver({ nats: actor, runId, slots: 2, log, liveMs: 1 });
+  const receiver = new PolicyReceiver({
+    nats: actor,
+    runId,
+    slots: 2,
+    log,
+    refusals: new CountedRefusals(),
+    liveMs: 1,
+  });
   onTestFinished(() => receiver.close());
   receiver.start();
   const { signal } = new AbortController();
