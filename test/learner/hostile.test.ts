@@ -9,7 +9,6 @@ import { smallRun } from "./syntheticRollout.ts";
 
 const rounds = 12;
 
-
 function collect(address: string) {
   const client: LearnerClient = new learnerProto.Learner(address, credentials.createInsecure(), clientOptions);
   const stream = client.collect();
