@@ -168,22 +168,23 @@ export class LeaseBook {
   }
 
   /**
-   * Grants all that can be granted: first to the actors that hold the states, then to those with the most free credit.
+   * Grants all that can be granted: first to the actors that hold the states, as far as their workers are idle; then to
+   * whoever has an idle worker, and what is left queues, best where its state is. So work spreads over late joiners.
    * Where nothing is left, late leases get their backup.
    */
   dispatch(): void {
     if (this.#paused || this.#sessions.size === 0) return;
     const open = this.#options.work.openWork(new Set(this.#holders.keys()));
     const rest = open.filter((work) => {
-      const holder = this.#sessionOf(this.#stateAt.get(work.envBatch));
-      if (holder === undefined || free(holder) === 0 || holder.overdue.size > 0 || this.#avoids(holder, work))
-        return true;
-      this.#grant(work, holder);
+      const cache = this.#cacheOf(work);
+      if (cache === undefined || !hasIdleWorker(cache)) return true;
+      this.#grant(work, cache);
       return false;
     });
     let waiting = false;
     for (const work of rest) {
-      const session = this.#freest(work);
+      const freest = this.#freest(work);
+      const session = freest && hasIdleWorker(freest) ? freest : (this.#cacheOf(work) ?? freest);
       if (session !== undefined) this.#grant(work, session);
       else waiting = true;
     }
@@ -208,9 +209,7 @@ export class LeaseBook {
   #helper({ work, session: straggler }: Active, before: number): Session | undefined {
     let best: Session | undefined;
     for (const session of this.#sessions.values()) {
-      if (session === straggler || session.overdue.size > 0 || this.#avoids(session, work)) continue;
-      // Actors ask for one lease more than they have workers: the last one only queues.
-      if (free(session) < (session.active.size === 0 ? 1 : 2)) continue;
+      if (session === straggler || !hasIdleWorker(session) || this.#avoids(session, work)) continue;
       if ([...session.active].some((id) => this.#active.get(id)!.granted <= before)) continue;
       if (best === undefined || free(session) > free(best)) best = session;
     }
@@ -251,9 +250,12 @@ export class LeaseBook {
     return false;
   }
 
-  #sessionOf(actorId: string | undefined): Session | undefined {
-    if (actorId === undefined) return undefined;
-    for (const session of this.#sessions.values()) if (session.actor.id === actorId) return session;
+  /** The actor that caches this work's state, if it may have it now. */
+  #cacheOf(work: Work): Session | undefined {
+    const actorId = this.#stateAt.get(work.envBatch);
+    for (const session of this.#sessions.values())
+      if (session.actor.id === actorId)
+        return free(session) > 0 && session.overdue.size === 0 && !this.#avoids(session, work) ? session : undefined;
     return undefined;
   }
 
@@ -277,9 +279,15 @@ export class LeaseBook {
   }
 }
 
-/** Free credit; of those that owe an answer less than any other's. */
+/** Free credit, an idle worker's before what only queues; of those that owe an answer less than any other's. */
 function rank(session: Session): number {
-  return session.overdue.size > 0 ? 1 - 1 / free(session) : free(session);
+  if (session.overdue.size > 0) return 1 - 1 / free(session);
+  return free(session) + (hasIdleWorker(session) ? 0.5 : 0);
+}
+
+/** Actors ask for one lease more than they have workers: the last one only queues. */
+function hasIdleWorker({ actor, active, overdue, retired }: Session): boolean {
+  return !retired && overdue.size === 0 && active.size < Math.max(1, actor.capacity - 1);
 }
 
 function free(session: Session): number {

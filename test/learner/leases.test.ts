@@ -99,6 +99,21 @@ describe("leases and rounds under any interleaving", () => {
   });
 });
 
+/** Every actor answers its oldest lease in turn until the round is whole; then the update. Gives who had work at once. */
+function playRound(world: World): Set<string> {
+  const worked = new Set<string>();
+  for (let turn = 0; turn < 100; turn++) {
+    for (const actor of [...world.actors]) {
+      const lease = [...actor.held.values()][0];
+      if (lease === undefined) continue;
+      worked.add(actor.id);
+      world.answer(actor, lease);
+    }
+    if (world.update()) return worked;
+  }
+  throw new Error("the round does not end");
+}
+
 describe("a lease", () => {
   it("goes to the actor that holds the EnvBatch's state, and then without the state's bytes", () => {
     const world = new World(2, 5, 0);
@@ -113,6 +128,39 @@ describe("a lease", () => {
       const lease = [...actor.held.values()][0]!;
       expect([lease.work.envBatch, lease.work.round, lease.withState]).toEqual([worked[i]!.work.envBatch, 1, false]);
     }
+  });
+
+  for (const lag of [0, 1] as const)
+    for (const [actors, envBatches] of [
+      [5, 10],
+      [5, 4],
+      [3, 4],
+      [4, 4],
+    ] as const)
+      it(`is spread at policy lag ${lag}: of ${actors} actors that join late, ${Math.min(actors, envBatches)} get some of ${envBatches} EnvBatches`, () => {
+        const world = new World(envBatches, 12, lag);
+        for (const late of Array.from({ length: actors }, (_, i) => i)) {
+          world.join(2); // one worker and a lease that queues
+          playRound(world);
+          expect(playRound(world).size, `with ${late + 1} actors`).toBe(Math.min(late + 1, envBatches));
+        }
+        expect(playRound(world).size).toBe(Math.min(actors, envBatches));
+      });
+
+  it("of which an actor's workers have enough queues where its state is: only what an idle worker gets moves", () => {
+    const world = new World(4, 5, 0);
+    world.join(2);
+    world.join(2);
+    playRound(world);
+    playRound(world);
+    const [first, second] = world.actors as [TestActor, TestActor];
+    const leases = [first, second].flatMap(({ held }) => [...held.values()]);
+    expect(leases.map(({ withState }) => withState)).toEqual([false, false, false, false]);
+    world.join(2); // and joins a round that is all leased
+    playRound(world);
+    const moved = world.actors.flatMap(({ held }) => [...held.values()].filter(({ withState }) => withState));
+    expect(moved).toHaveLength(1);
+    expect(world.actors.map(({ held }) => held.size).sort()).toEqual([1, 1, 2]);
   });
 
   it("carries the state's bytes to an actor that does not hold it, or that lost it", () => {
