@@ -41,6 +41,7 @@ export class GuardedCall {
   readonly #since = performance.now();
   #messageSince = this.#since;
   #messages = 0;
+  #heard = this.#since;
 
   constructor(stream: ServerHttp2Stream, path: string, limit: MethodLimit) {
     this.stream = stream;
@@ -56,6 +57,7 @@ export class GuardedCall {
   /** A piece of the call's body. */
   receive(chunk: Uint8Array): { reason: RefusalReason; what: string } | null {
     this.#meter.feed(chunk);
+    this.#heard = performance.now();
     if (this.#meter.messages !== this.#messages || this.#meter.pending === chunk.length)
       this.#messageSince = performance.now();
     this.#messages = this.#meter.messages;
@@ -66,6 +68,11 @@ export class GuardedCall {
     if (this.#meter.compressed)
       return { reason: "compression", what: "compressed messages are not taken: send them as they are" };
     return null;
+  }
+
+  /** Milliseconds since anything came of a request that is still to end; 0: it has ended, or is being answered. */
+  silence(now: number): number {
+    return this.stream.readableEnded || this.stream.headersSent ? 0 : now - this.#heard;
   }
 
   late(now: number): { reason: RefusalReason; what: string } | null {

@@ -36,6 +36,8 @@ const callsPerSecond = 200;
 const overheadPerSecond = 256 * 1024;
 const overheadShare = 0.02;
 const sweepMs = 1_000;
+/** A request that sends nothing for so long gives its place up where others wait for one. */
+const silenceMs = 2_000;
 
 interface Connection {
   readonly socket: Socket;
@@ -156,7 +158,18 @@ export class Http2Guard {
 
   #tooMany(path: string, limit: MethodLimit): { reason: RefusalReason; what: string } | null {
     const open = this.#perMethod.get(path) ?? 0;
-    return open < limit.calls ? null : { reason: "calls", what: `${open} such calls are open already; try again` };
+    if (open < limit.calls || this.#endSilent(path)) return null;
+    return { reason: "calls", what: `${open} such calls are open already; try again` };
+  }
+
+  /** Half-sent requests must not keep the learner's out: the one that has been silent longest makes room. */
+  #endSilent(path: string): boolean {
+    const now = performance.now();
+    let silent: GuardedCall | null = null;
+    for (const call of this.#calls)
+      if (call.path === path && call.silence(now) > (silent?.silence(now) ?? silenceMs)) silent = call;
+    if (silent !== null) this.#end(silent, { reason: "slow", what: "a silent request makes room for another" });
+    return silent !== null;
   }
 
   #follow(connection: Connection, call: GuardedCall, handlers: () => void): void {

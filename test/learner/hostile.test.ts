@@ -1,13 +1,48 @@
+import { type ClientHttp2Session, connect } from "node:http2";
+import { connect as connectSocket, type Socket } from "node:net";
 import { credentials, type ServiceError, status } from "@grpc/grpc-js";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import type { LearnerClient } from "../../proto/gen/anchorage/v1/Learner.ts";
 import { learnerProto } from "../../proto/load.ts";
 import { clientOptions } from "../../shared/grpcOptions.ts";
+import { splitAddress } from "../../shared/grpcServer.ts";
 import { registration } from "../coordinator/runningCoordinator.ts";
 import { type RunningLearner, RunningSystem } from "./runningLearner.ts";
 import { smallRun } from "./syntheticRollout.ts";
 
 const rounds = 12;
+const mostGrowth = 200e6; // bytes of RSS, of two servers and all the hostile clients in this one process
+
+async function refused(port: number): Promise<Record<string, number>> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const found = [...text.matchAll(/_refused_total\{reason="(\w+)"\} (\d+)/g)];
+  return Object.fromEntries(found.map(([, reason, count]) => [reason, Number(count)]));
+}
+
+function raw(address: string, ...bytes: Buffer[]): Socket {
+  const { host, port } = splitAddress(address);
+  const socket = connectSocket(port, host);
+  socket.on("error", () => undefined); // being cut is what is expected
+  for (const each of bytes) socket.write(each);
+  onTestFinished(() => void socket.destroy());
+  return socket.resume();
+}
+
+function session(address: string): ClientHttp2Session {
+  const made = connect(`http://${address}`);
+  made.on("error", () => undefined);
+  onTestFinished(() => made.destroy());
+  return made;
+}
+
+/** A call that announces a message of `declared` bytes and sends `sent` of them. */
+function announce(open: ClientHttp2Session, path: string, declared: number, sent: number): void {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(declared, 1);
+  const stream = open.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" });
+  stream.on("error", () => undefined);
+  stream.write(Buffer.concat([head, Buffer.alloc(sent)]));
+}
 
 function collect(address: string) {
   const client: LearnerClient = new learnerProto.Learner(address, credentials.createInsecure(), clientOptions);
@@ -35,6 +70,62 @@ async function heldRun(): Promise<{ system: RunningSystem; learner: RunningLearn
   });
   return { system, learner, goOn };
 }
+
+it("a run reaches its end beside peers that send garbage to every port of coordinator and learner", async () => {
+  const { system, learner, goOn } = await heldRun();
+  const address = await learner.address;
+  const coordinator = system.coordinator.address;
+  await system.updates(2);
+  const before = process.memoryUsage().rss;
+
+  // garbage instead of HTTP/2, announced messages that never come, on both gRPC ports
+  for (const server of [address, coordinator]) {
+    for (let i = 0; i < 50; i++) raw(server, Buffer.from(`GET /${i} HTTP/1.1\r\n\r\n`), Buffer.alloc(500, i * 37));
+    for (let i = 0; i < 20; i++) raw(server); // silent
+  }
+  const toLearner = session(address);
+  for (let i = 0; i < 80; i++) announce(toLearner, "/anchorage.v1.Learner/Collect", 64 * 2 ** 20, 1000);
+  const toCoordinator = session(coordinator);
+  for (let i = 0; i < 30; i++) {
+    announce(toCoordinator, "/anchorage.v1.Coordinator/Heartbeat", 60_000_000, 100);
+    announce(toCoordinator, "/anchorage.v1.Coordinator/ReportUpdate", 60_000_000, 100);
+  }
+
+  // the learner's own protocol, spoken wrongly
+  const unasked = collect(address);
+  unasked.stream.write({ rollout: {} } as never);
+  expect(await unasked.ended).toMatchObject({
+    code: status.INVALID_ARGUMENT,
+    details: expect.stringContaining("must be hello, not rollout"),
+  });
+  const stranger = collect(address);
+  stranger.stream.write({ hello: { run_id: "\u001b[31m".repeat(1000), capacity: 1 } } as never);
+  expect(await stranger.ended).toMatchObject({ code: status.OK }); // welcome.refused said why
+  const greedy = await system.actor(learner, { onLease: () => {} });
+  expect(await greedy.welcomed).toBe("");
+  for (let i = 0; i < 3_000; i++) greedy.sendRaw({ return_lease: { lease_id: 1e9 + i, reason: "x".repeat(100) } });
+  expect(await greedy.ended).toMatch(/beyond the leases that were given/);
+
+  // the coordinator's
+  const { client } = system.coordinator;
+  const huge = { ...registration("ACTOR"), host: "h".repeat(1000) };
+  await expect(client.register(huge)).rejects.toThrow(/host has 1000 characters, at most 255/);
+  const flags = { ...registration("ACTOR"), fingerprint_json: `{"cpuFlags":${"[".repeat(1000)}` };
+  await expect(client.register(flags)).rejects.toThrow(/fingerprint .* cannot be read/);
+
+  await vi.waitFor(async () => {
+    const counted = await refused(await learner.metricsPort);
+    expect(counted).toMatchObject({ message_size: 80, no_credit: 1, protocol: 1 });
+    expect(counted.handshake).toBeGreaterThanOrEqual(50);
+  });
+  goOn();
+  expect(await learner.exit).toBe(0);
+  expect((await client.control("STATUS")).run?.state).toBe("FINISHED");
+  const counted = await refused(system.coordinator.metricsPort);
+  expect(counted).toMatchObject({ handshake: expect.any(Number), message_size: 30, field: 2 });
+  expect(counted.calls).toBeGreaterThanOrEqual(26); // of 30 reports 4 are let in at once
+  expect(process.memoryUsage().rss - before).toBeLessThan(mostGrowth);
+});
 
 it("a flood of registrations keeps no actor out, and members stay bounded", async () => {
   const system = await RunningSystem.start(smallRun(3, rounds, 0), { maxMembers: 20 });
