@@ -33,7 +33,7 @@ export class LearnerStream extends EventEmitter<Events> {
   constructor(address: string, transport = Transport.plain, options: ChannelOptions = clientOptions) {
     super();
     const credentials = transport.clientCredentials("learner", "the learner's address", address);
-    this.#client = new Client(address, credentials, options);
+    this.#client = new Client(address, credentials, { ...options, ...transport.channelOptions(address) });
     this.#call = this.#client.makeBidiStreamRequest(Collect.path, serialize, Collect.responseDeserialize);
     this.#call.on("data", (message: LearnerMessage) => this.emit("message", message));
     this.#call.on("error", (error: ServiceError) => this.#close(error.message));

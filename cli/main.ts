@@ -66,7 +66,10 @@ function withDeploy(command: Command): Command {
     .option("--deploy <file>", "YAML or JSON file of DeployConfig fields; ANCHORAGE_* variables and flags override it")
     .option("--coordinator <host:port>", "the coordinator's gRPC address")
     .option("--nats <host:port>", "the NATS server")
-    .option("--nats-credentials <file>", "token, nkey seed or .creds file that the NATS server asks for")
+    .option(
+      "--nats-credentials <file>",
+      "token, user and password, nkey seed or .creds file that the NATS server asks for",
+    )
     .option("--tls <folder>", certificatesHelp)
     .option("--insecure", insecureHelp)
     .addOption(resolved("deploy"));

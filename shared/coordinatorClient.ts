@@ -66,7 +66,8 @@ export class CoordinatorClient {
     this.address = address;
     this.#log = log;
     const credentials = transport.clientCredentials("coordinator", "coordinator", address);
-    this.#stub = new coordinatorProto.Coordinator(address, credentials, clientOptions);
+    const options = { ...clientOptions, ...transport.channelOptions(address) };
+    this.#stub = new coordinatorProto.Coordinator(address, credentials, options);
     if (token !== null) this.#operator.set("authorization", `Bearer ${token}`);
   }
 

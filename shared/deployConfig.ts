@@ -45,7 +45,7 @@ export const DeployConfig = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      "file with what NATS asks for: a token, an nkey seed or a .creds file; null: nothing, or tls's certificate",
+      "file with what NATS asks for: a token, a user and a password on a line each, an nkey seed or a .creds file; null: nothing, or tls's certificate",
     ),
   controlToken: z
     .string()

@@ -1,11 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import {
-  type Metadata,
-  ServerInterceptingCall,
-  type ServerInterceptor,
-  type StatusObject,
-  status,
-} from "@grpc/grpc-js";
+import { type Metadata, ServerInterceptingCall, type ServerInterceptor, status } from "@grpc/grpc-js";
 import { type PeerRole, roleOf } from "./identity.ts";
 import type { Peer, Peers } from "./peers.ts";
 import type { PortRefusals, RefusalReason } from "./portRefusals.ts";
@@ -26,6 +20,8 @@ interface Refusal {
   readonly code: status;
   readonly reason: RefusalReason;
   readonly details: string;
+  /** When it connected, see peers.ts. */
+  readonly counted?: true;
 }
 
 /** Answers calls that are not allowed before their first message is read, with what is wrong and what to do. */
@@ -39,8 +35,10 @@ export function accessControl(options: AccessOptions): ServerInterceptor {
             const from = `${remoteAddress}:${remotePort}`;
             const refusal = refusalOf(options, method.path, metadata, options.peers?.get(from) ?? null);
             if (refusal === null) return pass(metadata);
-            options.refusals.count(refusal.reason, `${method.path} from ${from}: ${refusal.details}`);
-            call.sendStatus(refusal satisfies Partial<StatusObject>);
+            if (!refusal.counted)
+              options.refusals.count(refusal.reason, `${method.path} from ${from}: ${refusal.details}`);
+            const { code, details } = refusal;
+            call.sendStatus({ code, details });
           },
         }),
     });
@@ -55,7 +53,8 @@ function refusalOf(options: AccessOptions, path: string, metadata: Metadata, pee
     return tokenRefusal(options.operatorToken, metadata, name);
   }
   if (peer === null) return { code: status.UNAUTHENTICATED, reason: "handshake", details: "the connection is gone" };
-  if (peer.role === null) return { code: status.UNAUTHENTICATED, reason: peer.reason, details: peer.problem };
+  if (peer.role === null)
+    return { code: status.UNAUTHENTICATED, reason: peer.reason, details: peer.problem, counted: true };
   if (allowed === null || allowed.includes(peer.role)) return null;
   const who = allowed.length === 0 ? "nobody" : allowed.join(" or ");
   const details = `${name} is for role ${who}, and the caller's certificate is of role ${peer.role}`;

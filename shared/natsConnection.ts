@@ -1,14 +1,16 @@
 import {
   type Authenticator,
+  AuthorizationError,
   credsAuthenticator,
   type NatsConnection,
   nkeyAuthenticator,
   tokenAuthenticator,
+  usernamePasswordAuthenticator,
 } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import { Backoff } from "./backoff.ts";
 import type { DeployConfig } from "./deployConfig.ts";
-import { messageOf } from "./errors.ts";
+import { messageOf, OperatorError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { readSecret } from "./secretFile.ts";
 import { hostOf, peerProblem, Transport } from "./transport.ts";
@@ -39,13 +41,21 @@ export function natsAccess(
   return { servers: list, transport, authenticator: file === null ? null : authenticatorOf(file) };
 }
 
-/** The file itself says what it is: a .creds file, an nkey seed (SU...), or else a token. */
+/** The file itself says what it is: a .creds file, an nkey seed (SU...), a user and a password on a line each, or a token. */
 function authenticatorOf(file: string): Authenticator {
   const secret = readSecret("natsCredentials", file);
   const bytes = new TextEncoder().encode(secret);
   if (secret.includes("-----BEGIN NATS USER JWT-----")) return credsAuthenticator(bytes);
-  return /^SU[A-Z2-7]{56}$/.test(secret) ? nkeyAuthenticator(bytes) : tokenAuthenticator(secret);
+  if (/^SU[A-Z2-7]{56}$/.test(secret)) return nkeyAuthenticator(bytes);
+  const [first, second, ...more] = secret.split(/\r?\n/) as [string, ...string[]];
+  if (second === undefined) return tokenAuthenticator(first);
+  if (more.length === 0) return usernamePasswordAuthenticator(first, second);
+  const problem = `natsCredentials=${file} has ${more.length + 2} lines and is no .creds file.`;
+  const remedy = "Give a file with a token, an nkey seed (SU...), or a user and a password on a line each.";
+  throw new OperatorError("CONFIG", problem, remedy);
 }
+
+const credentialsRemedy = "The server does not accept what this process shows: see natsCredentials and tls";
 
 /** Connects, trying again for as long as it takes; null: `signal` aborted. The connection mends itself from then on. */
 export async function connectToNats(
@@ -73,7 +83,8 @@ export async function connectToNats(
         ...tlsOptions(access),
       });
     } catch (error) {
-      const problem = messageOf(error);
+      const problem =
+        error instanceof AuthorizationError ? `${messageOf(error)}. ${credentialsRemedy}` : messageOf(error);
       if (problem !== said) log.warn(`no connection to NATS at ${servers.join(", ")}, trying again: ${problem}`);
       said = problem;
       await backoff.wait(signal).catch(() => undefined); // closing: the loop's condition ends it

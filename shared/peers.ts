@@ -9,7 +9,7 @@ export type Peer =
   | {
       readonly role: null;
       readonly problem: string;
-      readonly reason: "no_certificate" | "expired" | "authority" | "no_role";
+      readonly reason: "no_certificate" | "expired" | "authority" | "no_role" | "role";
     };
 
 /** By host:port of the other end. */
@@ -59,6 +59,8 @@ export function makeListener(
     const peer = peerOf(socket);
     const from = `${socket.remoteAddress}:${socket.remotePort}`;
     if (peer.role === null) {
+      // Here and not when it calls: one that does not like our certificate either never calls.
+      refusals.count(peer.reason, `${peer.problem}, from ${from}`);
       if (told >= mostTold) return void socket.destroy();
       told++;
       const cut = setTimeout(() => socket.destroy(), toldWithinMs);
@@ -75,11 +77,15 @@ export function makeListener(
 }
 
 /** Node's names of what OpenSSL found, as a person says it. */
-const verdicts: Readonly<Record<string, { reason: "expired" | "authority"; problem: string }>> = {
+const verdicts: Readonly<Record<string, { reason: "expired" | "authority" | "role"; problem: string }>> = {
   CERT_HAS_EXPIRED: { reason: "expired", problem: "the client's certificate has expired" },
   CERT_NOT_YET_VALID: {
     reason: "expired",
     problem: "the client's certificate is not valid yet (are the clocks right?)",
+  },
+  INVALID_PURPOSE: {
+    reason: "role",
+    problem: "the client's certificate is for servers only (its extended key usage), as a coordinator's or NATS's is",
   },
 };
 

@@ -1,9 +1,12 @@
-import { BlockList } from "node:net";
+import { BlockList, isIP } from "node:net";
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
-import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, type ChannelOptions, credentials } from "@grpc/grpc-js";
 import type { DeployConfig } from "./deployConfig.ts";
 import { OperatorError } from "./errors.ts";
 import { type Identity, type PeerRole, readIdentity, roleOf } from "./identity.ts";
+
+/** TLS has server names and no server addresses (RFC 6066); grpc-js always sends one, so that an address needs a stand-in. */
+const nameForAddresses = "address.anchorage.invalid";
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
@@ -54,8 +57,15 @@ export class Transport {
     if (this.identity === null) return credentials.createInsecure();
     const { ca, cert, key } = this.identity;
     return credentials.createSsl(ca, key, cert, {
-      checkServerIdentity: (host, certificate) => peerProblem(peer, [host], certificate),
+      // Not the name that grpc-js gives: it may be the stand-in of channelOptions().
+      checkServerIdentity: (_, certificate) => peerProblem(peer, [hostOf(address)], certificate),
     });
+  }
+
+  /** Goes with clientCredentials() into the client of the same address. */
+  channelOptions(address: string): ChannelOptions {
+    if (this.identity === null || isIP(hostOf(address)) === 0) return {};
+    return { "grpc.ssl_target_name_override": nameForAddresses };
   }
 }
 

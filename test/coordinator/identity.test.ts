@@ -1,12 +1,11 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { credentials, type ServiceError } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { expect, it, onTestFinished } from "vitest";
 import { Authority } from "../../cli/authority.ts";
 import { coordinatorProto } from "../../proto/load.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import type { PeerRole } from "../../shared/identity.ts";
 import { Transport } from "../../shared/transport.ts";
+import { bareCall } from "../shared/bareCall.ts";
 import { CertificateFolders } from "../shared/certificateFolders.ts";
 import { registration, report, startCoordinator, temporaryFolder } from "./runningCoordinator.ts";
 
@@ -31,14 +30,7 @@ async function secured() {
   return { folders, running, as, refusals };
 }
 
-/** What a client without our checks of its own certificate is answered. */
-function answerTo(address: string, folder: string | null, ca: string): Promise<ServiceError | null> {
-  const file = (name: string): Buffer => readFileSync(join(folder!, name));
-  const own = folder === null ? ([null, null] as const) : ([file("tls.key"), file("tls.crt")] as const);
-  const stub = new coordinatorProto.Coordinator(address, credentials.createSsl(Buffer.from(ca), ...own));
-  onTestFinished(() => stub.close());
-  return new Promise((resolve) => stub.getRun({}, (error) => resolve(error)));
-}
+const getRun = coordinatorProto.Coordinator.service.GetRun.path;
 
 it("lets each role do what is its own and nothing else", async () => {
   const { as, refusals } = await secured();
@@ -74,13 +66,14 @@ it("tells those without a valid certificate what is wrong with it, and counts th
     [null, "no_certificate", /the client showed no certificate/],
     [await folders.of("actor", { daysAgo: 60 }), "expired", /the client's certificate has expired/],
     [await folders.of("actor", { issuer: stranger }), "authority", /not issued by this server's authority/],
+    [await folders.of("coordinator"), "role", /the client's certificate is for servers only/],
   ];
   for (const [folder, reason, message] of cases) {
-    const answer = await answerTo(running.address, folder, ca);
+    const answer = await bareCall(running.address, getRun, folder, ca);
     expect([reason, answer?.code, answer?.details]).toEqual([reason, 16, expect.stringMatching(message)]); // UNAUTHENTICATED
     expect(await refusals()).toContain(`{reason="${reason}"} 1`);
   }
-  expect(await answerTo(running.address, await folders.of("actor"), ca)).toBeNull();
+  expect(await bareCall(running.address, getRun, await folders.of("actor"), ca)).toBeNull();
 });
 
 it("a client goes only to a coordinator of its own authority and of that role", async () => {
@@ -99,6 +92,7 @@ it("a client goes only to a coordinator of its own authority and of that role", 
   const stub = new coordinatorProto.Coordinator(
     other.address,
     expectsLearner.clientCredentials("learner", "learner", other.address),
+    expectsLearner.channelOptions(other.address),
   );
   onTestFinished(() => stub.close());
   const error = await new Promise<ServiceError | null>((resolve) => stub.getRun({}, (failed) => resolve(failed)));

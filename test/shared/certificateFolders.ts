@@ -18,10 +18,11 @@ export class CertificateFolders {
     this.authority = authority;
   }
 
-  static async make(): Promise<CertificateFolders> {
+  /** `authority`: default a new one. */
+  static async make(authority?: Authority): Promise<CertificateFolders> {
     const path = mkdtempSync(join(tmpdir(), "anchorage-certificates-"));
     onTestFinished(() => rmSync(path, { recursive: true, force: true }));
-    return new CertificateFolders(path, await Authority.create(new Date(Date.now() - 100 * dayMs)));
+    return new CertificateFolders(path, authority ?? (await Authority.create(new Date(Date.now() - 100 * dayMs))));
   }
 
   /** A folder for `role`; `issuer` and the day of issue (valid for 30 days) may be wrong ones. */

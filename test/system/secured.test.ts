@@ -1,50 +1,26 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { expect, it, onTestFinished } from "vitest";
 import { PolicyReceiver } from "../../actor/policyReceiver.ts";
-import { freePort } from "../../cli/natsServer.ts";
 import { PolicyPublisher } from "../../learner/policyPublisher.ts";
 import { logger } from "../../shared/log.ts";
-import { nativeParts } from "../../shared/nativeParts.ts";
 import { connectToNats, type NatsAccess, natsAccess, openNats } from "../../shared/natsConnection.ts";
 import { policyStream, policySubject } from "../../shared/policySnapshot.ts";
 import { Transport } from "../../shared/transport.ts";
 import { CertificateFolders } from "../shared/certificateFolders.ts";
 import { CountedRefusals } from "../shared/openGuard.ts";
 import { run, start, temporaryFolder } from "./command.ts";
+import { commandLines, filesBelow } from "./exposure.ts";
+import { securedNats } from "./securedNats.ts";
 
 const log = logger("test");
 const runId = "run-7";
 
-/** A real NATS server with the nats.conf of `anchorage certificates`. */
-async function securedNats(folders: CertificateFolders): Promise<string> {
-  const port = await freePort();
-  const args = ["-c", "nats.conf", "-a", "127.0.0.1", "-p", String(port)];
-  const cwd = await folders.of("nats");
-  const server: ChildProcess = spawn(nativeParts().natsServer!, args, { cwd, stdio: ["ignore", "ignore", "pipe"] });
-  const gone = once(server, "exit");
-  onTestFinished(async () => {
-    server.kill("SIGKILL");
-    await gone;
-  });
-  await new Promise<void>((resolve, reject) => {
-    let said = "";
-    server.stderr!.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-      if (said.includes("Server is ready")) resolve();
-    });
-    void gone.then(([status]) => reject(new Error(`nats-server ended with ${status}: ${said}`)));
-  });
-  return `127.0.0.1:${port}`;
-}
-
 it("NATS takes policies from the learner's certificate only, and gives them to actors", async () => {
   const folders = await CertificateFolders.make();
-  const address = await securedNats(folders);
+  const address = await securedNats(await folders.of("nats"));
   const access = async (role: "actor" | "learner"): Promise<NatsAccess> =>
     natsAccess(address, Transport.of({ tls: await folders.of(role), insecure: false }, role), {
       natsCredentials: null,
@@ -92,7 +68,7 @@ it("NATS takes policies from the learner's certificate only, and gives them to a
 
 it("NATS lets nobody in who has no certificate of its authority", async () => {
   const folders = await CertificateFolders.make();
-  const address = await securedNats(folders);
+  const address = await securedNats(await folders.of("nats"));
   const known = Transport.of({ tls: await folders.of("actor"), insecure: false }, "actor");
   const nats = natsAccess(address, known, { natsCredentials: null });
   const letIn = await connectToNats(nats, "known", log, AbortSignal.timeout(20_000));
@@ -103,30 +79,6 @@ it("NATS lets nobody in who has no certificate of its authority", async () => {
   for (const access of [openNats([address]), natsAccess(address, foreign, { natsCredentials: null })])
     expect(await connectToNats(access, "stranger", log, AbortSignal.timeout(1_500))).toBeNull();
 });
-
-/** Every file below, except in `secrets`. */
-function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return entry.name === "secrets" ? [] : filesBelow(path);
-    return entry.isFile() ? [path] : [];
-  });
-}
-
-/** What `ps` shows to every user of this machine. */
-function commandLines(): string {
-  const read = (pid: string): string => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-    } catch {
-      return ""; // it ended meanwhile
-    }
-  };
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(read)
-    .join("\n");
-}
 
 it("the secrets of a real run are in files of its owner, and in nothing that it writes, serves or shows", async () => {
   const folder = temporaryFolder();
@@ -154,7 +106,9 @@ it("the secrets of a real run are in files of its owner, and in nothing that it 
   const metrics = await (await fetch(`http://127.0.0.1:${String(metricsPort)}/metrics`)).text();
   const stopped = await run(["stop", "--run-dir", runDir]);
   const { stdout, stderr } = await training.finished;
-  const written = filesBelow(runDir).map((path) => readFileSync(path, "latin1"));
+  const files = filesBelow(runDir);
+  expect(files.filter((path) => path.endsWith(".ckpt")).length).toBeGreaterThan(0); // stop takes one
+  const written = files.map((path) => readFileSync(path, "latin1"));
   expect(written.length).toBeGreaterThan(6);
   const shown = [ps, metrics, stdout, stderr, status.stdout, status.stderr, stopped.stdout, stopped.stderr];
   for (const text of [...shown, ...written]) for (const one of secrets) expect(text.includes(one)).toBe(false);
