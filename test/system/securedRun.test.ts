@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { Authority } from "../../cli/authority.ts";
@@ -104,7 +105,7 @@ class SecuredRun {
 
   /** By reason, what a process has turned away. */
   async refused(of: "coordinator" | "learner"): Promise<Record<string, number>> {
-    const lines = (await this.metrics(of)).matchAll(/_refused_total\{reason="(\w+)"\} (\d+)/g);
+    const lines = (await this.metrics(of)).matchAll(/^anchorage_[a-z]+_refused_total\{reason="(\w+)"\} (\d+)/gm);
     return Object.fromEntries([...lines].map(([, reason, count]) => [reason, Number(count)]));
   }
 }
@@ -190,7 +191,14 @@ it("a run under mutual TLS turns strangers away, obeys operators only and ends w
   const told = JSON.parse((await secured.command("status", "operator")).stdout) as Status__Output;
   expect(told.run?.state).toBe("PAUSED");
   expect(told.members.map(({ role }) => role).sort()).toEqual(["ACTOR", "ACTOR", "LEARNER"]);
-  const shown = [await secured.metrics("coordinator"), await secured.metrics("learner"), commandLines()];
+  const pages = [await secured.metrics("coordinator"), await secured.metrics("learner")];
+  for (const page of pages) {
+    // They are open to all who reach them: nothing that says which run, whose, where, or who takes part.
+    for (const named of [told.run!.run_id, folder.path, secured.coordinator, ...told.members.map((m) => m.member_id)])
+      expect([named, page.includes(named)]).toEqual([named, false]);
+    expect([...page.matchAll(/="([^"]*)"/g)].map(([, label]) => label)).not.toContain(hostname());
+  }
+  const shown = [...pages, commandLines()];
   expect((await secured.command("stop", "operator")).status).toBe(0);
   for (const { finished } of first) {
     const { status, stderr } = await finished;
@@ -217,4 +225,4 @@ it("a run under mutual TLS turns strangers away, obeys operators only and ends w
     for (const trace of keyTraces(readFileSync(join(certs, role, "tls.key"), "utf8")))
       expect([role, texts.some((text) => text.includes(trace))]).toEqual([role, false]);
   for (const text of outputs) expect(text).not.toContain("DeprecationWarning"); // DEP0123: addresses as TLS server names
-}, 180_000);
+}, 300_000);
