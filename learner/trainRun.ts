@@ -14,7 +14,7 @@ import type { PolicyPublisher } from "./policyPublisher.ts";
 import type { Restored } from "./restore.ts";
 import type { RunContext } from "./runContext.ts";
 import type { Trainer, TrainerSettings } from "./trainer.ts";
-import { UpdateReporter } from "./updateReporter.ts";
+import { checkReportable, UpdateReporter } from "./updateReporter.ts";
 
 /** Wires the learner's parts together, trains, and ends as the run's end asks for. Gives the exit status. */
 export async function trainRun(context: RunContext): Promise<number> {
@@ -40,6 +40,7 @@ export async function trainRun(context: RunContext): Promise<number> {
   const trainer = context.makeTrainer(trainerSettings(context, spec));
   context.lifecycle.onClose("trainer", () => trainer.close());
   const policies = await firstPolicies(trainer, restored);
+  checkReportable(policies.at(-1)!, config.network);
   publisher.start();
   const stopExpiry = expireLeases(context, collecting);
   const parts = { ...collecting, ...bookkeeping(context), trainer, publisher, metrics, log };

@@ -1,7 +1,11 @@
 import type { UpdateReport } from "../proto/gen/anchorage/v1/UpdateReport.ts";
 import type { CoordinatorClient } from "../shared/coordinatorClient.ts";
-import { messageOf } from "../shared/errors.ts";
+import { messageOf, OperatorError } from "../shared/errors.ts";
+import { isTooLarge } from "../shared/grpcErrors.ts";
+import { maxMessageBytes } from "../shared/grpcOptions.ts";
 import type { Logger } from "../shared/log.ts";
+import type { PolicySnapshot } from "../shared/policySnapshot.ts";
+import type { RunConfig } from "../shared/runConfig.ts";
 import type { LearnerMetrics } from "./metrics.ts";
 
 /** An hour or more of updates; a report without its policy is under a kilobyte beside its episodes. */
@@ -9,7 +13,10 @@ const maxWaiting = 10_000;
 /** The newest reports keep their episodes; hundreds of thousands of those of short episodes must not pile up. */
 const episodesOf = 100;
 
-/** Delivers update reports in order. While the coordinator is away they wait; only the newest keeps its policy. */
+/**
+ * Delivers update reports in order. While the coordinator is away they wait; only the newest keeps its policy. One that
+ * can never be delivered is given up, loudly, rather than let those behind it wait.
+ */
 export class UpdateReporter {
   readonly #client: CoordinatorClient;
   readonly #log: Logger;
@@ -75,6 +82,13 @@ export class UpdateReporter {
           this.#log.warn(`the coordinator refused the report of update ${report.update}: ${reply.refused}`);
       } catch (error) {
         if (signal.aborted) break;
+        if (isTooLarge(error) && report.policy !== undefined) {
+          this.#log.error(
+            `the report of update ${report.update} is sent without its policy of ${report.policy.length} bytes, so the run folder's policy.onnx stays older: ${messageOf(error)}`,
+          );
+          this.#waiting[0]!.report = withoutPolicy(report);
+          continue;
+        }
         this.#log.error(`the report of update ${report.update} cannot be delivered: ${messageOf(error)}`);
         this.#metrics.reportsDropped.inc();
       }
@@ -90,6 +104,21 @@ export class UpdateReporter {
     for (const { number, delivered } of this.#watching) if (number < oldest) delivered();
     this.#watching = this.#watching.filter(({ number }) => number >= oldest);
   }
+}
+
+/** Room in a report beside its policy: metrics, episodes, fingerprints. */
+const besideThePolicy = 1024 * 1024;
+
+/** For the start: throws CONFIG where this network's policies are too large for a report to the coordinator. */
+export function checkReportable(policy: PolicySnapshot, network: RunConfig["network"]): void {
+  const most = maxMessageBytes - besideThePolicy;
+  if (policy.bytes.length <= most) return;
+  const [field, value] =
+    network.kind === "mlp"
+      ? ["network.hidden", `[${network.hidden.join(", ")}]`]
+      : ["network.units", String(network.units)];
+  const problem = `${field}=${value} makes a policy of ${policy.bytes.length} bytes; a report to the coordinator carries at most ${most}.`;
+  throw new OperatorError("CONFIG", problem, `Choose a smaller network (${field}).`);
 }
 
 function withoutPolicy({ policy: _, ...rest }: UpdateReport): UpdateReport {

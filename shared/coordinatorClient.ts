@@ -35,6 +35,8 @@ export interface CoordinatorAccess {
 }
 
 const unaryDeadlineMs = 10_000;
+/** A report carries a policy of MBs, over a slow link; the coordinator gives it as long (coordinator/limits.ts). */
+const reportDeadlineMs = 120_000;
 /** A checkpoint of hundreds of MB over a slow link, with its fsync. */
 const checkpointDeadlineMs = 300_000;
 const defaultPatienceMs = 30_000;
@@ -168,7 +170,8 @@ export class CoordinatorClient {
         done: (error: ServiceError | null, reply?: Reply) => void,
       ) => ClientUnaryCall;
       const metadata = method === "Control" ? this.#operator.clone() : new Metadata();
-      const sent = call(request, metadata, this.#callOptions(unaryDeadlineMs), (error, reply) => {
+      const options = this.#callOptions(method === "ReportUpdate" ? reportDeadlineMs : unaryDeadlineMs);
+      const sent = call(request, metadata, options, (error, reply) => {
         signal?.removeEventListener("abort", cancel);
         if (error) reject(signal?.aborted ? signal.reason : error);
         else resolve(reply as Reply);

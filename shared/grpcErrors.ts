@@ -12,10 +12,22 @@ const transient = new Set<number>([
 const isServiceError = (error: unknown): error is ServiceError =>
   error instanceof Error && typeof (error as Partial<ServiceError>).code === "number" && "details" in error;
 
+/** What grpc-js (either end) and our guard say of a message over the limit: it will be too large every time. */
+const tooLarge =
+  /message (?:that decompresses to a size|with a size|larger than max)|a message of \d+ bytes; the most here/;
+
+const rootOf = (error: unknown): unknown => (error instanceof OperatorError ? error.cause : error);
+
+/** The message was larger than one may be; sent again it would be refused again. */
+export function isTooLarge(error: unknown): boolean {
+  const root = rootOf(error);
+  return isServiceError(root) && root.code === status.RESOURCE_EXHAUSTED && tooLarge.test(root.details);
+}
+
 /** Is it worth trying this call again? Looks at gRPC errors and at the OperatorErrors made of them. */
 export function isTransient(error: unknown): boolean {
-  const root = error instanceof OperatorError ? error.cause : error;
-  return isServiceError(root) && transient.has(root.code) && !isIdentity(root);
+  const root = rootOf(error);
+  return isServiceError(root) && transient.has(root.code) && !isIdentity(root) && !isTooLarge(root);
 }
 
 const codes: Partial<Record<number, ErrorCode>> = {
