@@ -7,22 +7,25 @@ import type { LearnerMetrics } from "./metrics.ts";
 
 interface Waiting {
   readonly checkpoint: StoredCheckpoint;
-  readonly reported: Promise<void>;
+  readonly dropped: AbortController;
+  reported: boolean;
 }
 
 /**
- * Gets checkpoints onto the coordinator's disk. If that fails (the coordinator is away, its disk is full) the newest is
- * held and tried again, with back-off, until it is stored or a newer one takes its place; training goes on.
+ * Gets checkpoints onto the coordinator's disk. While that is not possible (the coordinator is away, its disk is full)
+ * two are held: the oldest, whose reports come first, and the newest. Were it the newest alone, reports that lag behind by
+ * more than the time between two checkpoints would let none be stored. Of those whose reports are stored the newest is
+ * tried, with back-off; training goes on.
  */
 export class CheckpointKeeper {
   readonly #client: CoordinatorClient;
   readonly #log: Logger;
   readonly #metrics: LearnerMetrics;
   readonly #closed = new AbortController();
-  #waiting: Waiting | null = null;
+  #waiting: readonly Waiting[] = []; // oldest first, at most two
   #storing: Promise<void> | null = null;
   #lastProblem = "";
-  #newer = new AbortController(); // aborts the wait between two attempts: a newer checkpoint need not wait for it
+  #wake = new AbortController(); // a checkpoint's reports are stored: it need not wait for the one before it
 
   constructor(client: CoordinatorClient, log: Logger, metrics: LearnerMetrics) {
     this.#client = client;
@@ -31,67 +34,98 @@ export class CheckpointKeeper {
   }
 
   /**
-   * Newest wins: one that is still waiting is forgotten. It is sent once `reported` resolves: a run that goes on from it
-   * makes none of its updates again, so their reports must be stored before.
+   * It is sent once `reported` resolves: a run that goes on from it makes none of its updates again, so their reports must
+   * be stored before. `reported`'s signal aborts when nobody waits for that any more.
    */
-  keep(checkpoint: StoredCheckpoint, reported: Promise<void>): void {
+  keep(checkpoint: StoredCheckpoint, reported: (dropped: AbortSignal) => Promise<void>): void {
     if (this.#closed.signal.aborted) return; // superseded: nothing is to be stored
-    this.#waiting = { checkpoint, reported };
+    const waiting = { checkpoint, dropped: new AbortController(), reported: false };
+    const [first, second] = this.#waiting;
+    if (second !== undefined) this.#drop(second.reported ? first! : second);
+    this.#waiting = [...this.#waiting, waiting];
     this.#metrics.checkpointBytes.set(checkpoint.bytes.length);
     this.#metrics.checkpointWaiting.set(1);
-    this.#newer.abort();
-    this.#newer = new AbortController();
+    void reported(waiting.dropped.signal).then(() => {
+      waiting.reported = true;
+      this.#wake.abort();
+    });
     this.#storing ??= this.#store();
   }
 
-  /** Resolves when nothing waits. Throws STORAGE if `signal` aborts first: the newest checkpoint is then lost. */
-  async stored(signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when nothing waits. Throws STORAGE if `signal` aborts first: the newest checkpoint is then lost; `backlog`
+   * says why its reports are not stored.
+   */
+  async stored(signal: AbortSignal, backlog: () => string): Promise<void> {
     if (this.#storing === null) return;
     const given = new Promise<"given up">((resolve) => {
       if (signal.aborted) resolve("given up");
       signal.addEventListener("abort", () => resolve("given up"), { once: true });
     });
     const outcome = await Promise.race([this.#storing.then(() => "stored" as const), given]);
-    if (outcome === "stored") return;
-    const problem = `The checkpoint after update ${this.#waiting?.checkpoint.update} could not be stored: ${this.#lastProblem || "the coordinator has not stored the reports of its updates: it is away, or its disk is full"}.`;
+    const newest = this.#waiting.at(-1);
+    if (outcome === "stored" || newest === undefined) return;
+    const why = newest.reported ? this.#lastProblem || "the coordinator did not answer in time" : backlog();
     throw new OperatorError(
       "STORAGE",
-      problem,
-      "Mend the coordinator or its disk; the run resumes from the checkpoint before.",
+      `The checkpoint after update ${newest.checkpoint.update} could not be stored: ${why}.`,
+      "Mend the coordinator or its disk, or give more time (drainSeconds); the run resumes from the checkpoint before.",
     );
   }
 
   /** A checkpoint is not stored yet. */
   get waiting(): boolean {
-    return this.#waiting !== null;
+    return this.#waiting.length > 0;
   }
 
   close(): void {
     this.#closed.abort();
-    this.#newer.abort();
+    this.#wake.abort();
   }
 
   async #store(): Promise<void> {
     const backoff = new Backoff({ firstMs: 200, maxMs: 10_000 });
-    while (this.#waiting !== null && !this.#closed.signal.aborted) {
-      const waiting: Waiting = this.#waiting;
-      const { checkpoint, reported } = waiting;
-      await Promise.race([reported, aborted(this.#newer.signal)]);
-      if (this.#waiting !== waiting || this.#closed.signal.aborted) continue;
+    while (this.#waiting.length > 0 && !this.#closed.signal.aborted) {
+      const ready = this.#ready;
+      if (ready === undefined) {
+        await aborted(this.#sleep());
+        continue;
+      }
+      for (const older of this.#waiting.slice(0, this.#waiting.indexOf(ready))) this.#drop(older);
+      const { checkpoint } = ready;
       const problem = await this.#attempt(checkpoint);
       if (problem === null) {
         backoff.reset();
-        if (this.#waiting === waiting) this.#waiting = null;
+        this.#drop(ready);
         continue;
       }
       this.#lastProblem = problem;
       this.#metrics.checkpointsFailed.inc();
       if (this.#closed.signal.aborted) break;
       this.#log.warn(`the checkpoint after update ${checkpoint.update} is not stored yet, trying again: ${problem}`);
-      await backoff.wait(this.#newer.signal).catch(() => undefined); // a newer one, or closing: look again
+      if (this.#ready !== ready) continue; // a newer one became ready meanwhile
+      await backoff.wait(this.#sleep()).catch(() => undefined); // one became ready, or closing: look again
     }
-    this.#metrics.checkpointWaiting.set(this.#waiting === null ? 0 : 1);
+    this.#metrics.checkpointWaiting.set(this.#waiting.length > 0 ? 1 : 0);
     this.#storing = null;
+  }
+
+  /** The newest whose reports are stored. */
+  get #ready(): Waiting | undefined {
+    return this.#waiting.findLast(({ reported }) => reported);
+  }
+
+  /** Aborts when a checkpoint's reports are stored from now on, or with close(). */
+  #sleep(): AbortSignal {
+    this.#wake = new AbortController();
+    if (this.#closed.signal.aborted) this.#wake.abort();
+    return this.#wake.signal;
+  }
+
+  /** It is stored, or a newer one takes its place. */
+  #drop(waiting: Waiting): void {
+    this.#waiting = this.#waiting.filter((other) => other !== waiting);
+    waiting.dropped.abort();
   }
 
   /** null: stored; else why not. */

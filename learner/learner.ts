@@ -157,7 +157,8 @@ export class Learner {
     if (state.updates !== update)
       throw new Error(`the trainer's state is of update ${state.updates}, expected ${update}`);
     const bytes = encodeCheckpoint({ metadata, trainer: state, policies, starts });
-    keeper.keep({ generation: this.#settings.generation(), update, meanReturn, bytes }, reporter.deliveredSoFar());
+    const checkpoint = { generation: this.#settings.generation(), update, meanReturn, bytes };
+    keeper.keep(checkpoint, (dropped) => reporter.deliveredSoFar(dropped));
     this.#savedUpdate = update;
   }
 

@@ -86,11 +86,19 @@ async function unlessGivenUp(
   giveUp: AbortSignal,
   log: Logger,
 ) {
-  await parts.keeper.stored(giveUp);
+  const { reporter } = parts;
+  const before = reporter.done;
+  await parts.keeper.stored(giveUp, () => backlogOf(reporter.waiting, reporter.done - before));
   if (end === "finished") learner.reportFinished();
   const gaveUp = new Promise<true>((resolve) => giveUp.addEventListener("abort", () => resolve(true), { once: true }));
-  if (await Promise.race([parts.reporter.delivered().then(() => false), gaveUp]))
-    log.error("the coordinator does not answer: the last update reports are lost");
+  if (await Promise.race([reporter.delivered().then(() => false), gaveUp]))
+    log.error(`update reports are lost: ${backlogOf(reporter.waiting, reporter.done - before)}`);
+}
+
+/** Why the reports of a learner that ends are not stored; `taken`: of those that waited when it began to end. */
+function backlogOf(waiting: number, taken: number): string {
+  if (taken > 0) return `the coordinator took ${taken} update reports meanwhile, and ${waiting} still wait for it`;
+  return `${waiting} update reports wait, of which the coordinator took none meanwhile: it is away, or its disk is full`;
 }
 
 function bookkeeping({ client, log, metrics, restored }: RunContext) {
