@@ -140,6 +140,7 @@ function checkDivisions(config: RunConfig): void {
     );
 }
 
+/** Up to 4096, the largest batch worth proposing: envs may be any number that somebody typed. */
 function divisors(n: number): number[] {
-  return Array.from({ length: n }, (_, i) => i + 1).filter((d) => n % d === 0);
+  return Array.from({ length: Math.min(n, 4_096) }, (_, i) => i + 1).filter((d) => n % d === 0);
 }

@@ -275,6 +275,11 @@ it("run and deploy configs: any value of any field is a config or a clear error;
   expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
 });
 
+it("kept: a number of environments that is absurd is refused, not searched for divisors until memory ends", () => {
+  const given = { env: "CartPole-v1", envs: 2 ** 32 - 1, envBatchSize: 2 };
+  expect(() => resolveRunConfig(given)).toThrow(/envBatchSize=2 does not divide envs=4294967295/);
+});
+
 it("a YAML file of aliases of aliases does not grow in memory", () => {
   const lines = Array.from({ length: 12 }, (_, i) => `a${i + 1}: &a${i + 1} [${Array(10).fill(`*a${i}`).join(", ")}]`);
   expect(() => parseYaml(["a0: &a0 x", ...lines].join("\n"))).toThrow(/alias/i);
