@@ -1,5 +1,5 @@
 import type { ServiceError } from "@grpc/grpc-js";
-import { expect, it, onTestFinished } from "vitest";
+import { afterAll, expect, it, onTestFinished } from "vitest";
 import { Authority } from "../../cli/authority.ts";
 import { coordinatorProto } from "../../proto/load.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
@@ -8,6 +8,10 @@ import { Transport } from "../../shared/transport.ts";
 import { bareCall } from "../shared/bareCall.ts";
 import { CertificateFolders } from "../shared/certificateFolders.ts";
 import { registration, report, startCoordinator, temporaryFolder } from "./runningCoordinator.ts";
+
+const warnings: string[] = [];
+process.on("warning", ({ message }) => warnings.push(message));
+afterAll(() => expect(warnings).not.toContainEqual(expect.stringContaining("TLS ServerName"))); // DEP0123: all is reached by address
 
 /** A coordinator that speaks TLS, and clients of each role. */
 async function secured() {
@@ -97,6 +101,18 @@ it("a client goes only to a coordinator of its own authority and of that role", 
   onTestFinished(() => stub.close());
   const error = await new Promise<ServiceError | null>((resolve) => stub.getRun({}, (failed) => resolve(failed)));
   expect(error?.details).toMatch(/its certificate is of role coordinator, not learner/);
+});
+
+it("a client does not go to a coordinator whose certificate is for another host", async () => {
+  const folders = await CertificateFolders.make(); // for 127.0.0.1
+  const deploy = { tls: await folders.of("coordinator"), coordinatorListen: "127.0.0.2:0" };
+  const { address } = await startCoordinator({ runDir: await temporaryFolder(), deploy });
+  const transport = Transport.of({ tls: await folders.of("actor"), insecure: false }, "actor");
+  const client = new CoordinatorClient(address, { transport });
+  onTestFinished(() => client.close());
+  await expect(client.getRun()).rejects.toThrow(
+    /\[IDENTITY\].*IP: 127\.0\.0\.2 is not in the cert's list: 127\.0\.0\.1/,
+  );
 });
 
 it("plain text gets nothing from a TLS port, and is counted", async () => {

@@ -33,6 +33,10 @@ it("a process with the wrong certificate does not start, and hears why; its key 
   expect(() => readIdentity(old, "actor")).toThrow(/CN=actor.*expired on/);
   const foreign = await folders.of("actor", { issuer: await Authority.create() });
   expect(() => readIdentity(foreign, "actor")).toThrow(/was not issued by the authority in ca.crt/);
+  // Nor does it help to put our authority's certificate behind it, where one that links them belongs.
+  const own = readFileSync(join(foreign, "tls.crt"), "utf8");
+  writeFileSync(join(foreign, "tls.crt"), `${own}${folders.authority.certificate}`);
+  expect(() => readIdentity(foreign, "actor")).toThrow(/was not issued by the authority in ca.crt/);
   const other = await folders.of("actor");
   writeFileSync(join(good, "tls.key"), readFileSync(join(other, "tls.key")));
   expect(() => readIdentity(good, "actor")).toThrow(/tls.key is not the key of tls.crt/);

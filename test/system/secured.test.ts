@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { expect, it, onTestFinished } from "vitest";
 import { PolicyReceiver } from "../../actor/policyReceiver.ts";
+import { natsSettings } from "../../cli/natsSettings.ts";
 import { PolicyPublisher } from "../../learner/policyPublisher.ts";
 import { logger } from "../../shared/log.ts";
 import { connectToNats, type NatsAccess, natsAccess, openNats } from "../../shared/natsConnection.ts";
@@ -78,6 +79,23 @@ it("NATS lets nobody in who has no certificate of its authority", async () => {
   const foreign = Transport.of({ tls: await others.of("actor"), insecure: false }, "actor");
   for (const access of [openNats([address]), natsAccess(address, foreign, { natsCredentials: null })])
     expect(await connectToNats(access, "stranger", log, AbortSignal.timeout(1_500))).toBeNull();
+});
+
+it("learner and actors do not take another role's server for NATS", async () => {
+  const folders = await CertificateFolders.make();
+  const folder = await folders.of("learner"); // of the same authority, with the host's name in it
+  writeFileSync(join(folder, "nats.conf"), natsSettings());
+  const address = await securedNats(folder);
+  const said: string[] = [];
+  const over = new AbortController();
+  const warn = (text: string): void => {
+    said.push(text);
+    over.abort();
+  };
+  const actor = Transport.of({ tls: await folders.of("actor"), insecure: false }, "actor");
+  const access = natsAccess(address, actor, { natsCredentials: null });
+  expect(await connectToNats(access, "actor", { ...log, warn } as typeof log, over.signal)).toBeNull();
+  expect(said).toEqual([expect.stringContaining("its certificate is of role learner, not nats")]);
 });
 
 it("the secrets of a real run are in files of its owner, and in nothing that it writes, serves or shows", async () => {
