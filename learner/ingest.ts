@@ -200,11 +200,17 @@ export class Ingest {
     try {
       rollout = decode(message);
     } catch (error) {
-      if (!(error instanceof OperatorError)) throw error;
-      const verdict = { outcome: "refused", reason: error.code.toLowerCase(), explanation: error.problem } as const;
+      const verdict = { outcome: "refused", ...this.#unreadable(session, error) } as const;
       return collection.unreadable(session, message.lease_id, () => answer(verdict, null));
     }
     collection.offer(session, message.lease_id, rollout, message.end_state_digest, answer);
+  }
+
+  /** Not thrown on whatever it is: a stream that breaks would bring the same rollout again, for ever. */
+  #unreadable({ id }: Session, error: unknown): { readonly reason: string; readonly explanation: string } {
+    if (error instanceof OperatorError) return { reason: error.code.toLowerCase(), explanation: error.problem };
+    this.#options.log.error({ err: error }, `a rollout of actor ${id} could not be decoded, by a fault of this build`);
+    return { reason: "internal", explanation: messageOf(error) };
   }
 
   #sendAway(stream: CollectStream, session: Session, last: string): void {

@@ -18,6 +18,8 @@ export interface ActorScript {
   readonly hello?: Partial<Hello>;
   /** What it does with a lease; default: answers it. */
   readonly onLease?: (actor: ScriptedActor, lease: Lease) => void;
+  /** Told of the outcomes so far, with each answer. */
+  readonly onTaken?: (outcomes: string[]) => void;
   readonly onDrain?: (finished: boolean, reason: string) => void;
 }
 
@@ -55,8 +57,10 @@ export class ScriptedActor {
     this.#stream.on("data", (message: LearnerMessage) => {
       if (message.welcome) welcome(message.welcome.refused);
       else if (message.lease) this.#lease(message.lease);
-      else if (message.taken) this.outcomes.push(message.taken.outcome);
-      else if (message.drain) {
+      else if (message.taken) {
+        this.outcomes.push(message.taken.outcome);
+        script.onTaken?.(this.outcomes);
+      } else if (message.drain) {
         this.drained = message.drain;
         script.onDrain?.(message.drain.finished, message.drain.reason);
       }
