@@ -35,7 +35,9 @@ export class LearnerStream extends EventEmitter<Events> {
     const credentials = transport.clientCredentials("learner", "the learner's address", address);
     this.#client = new Client(address, credentials, { ...options, ...transport.channelOptions(address) });
     this.#call = this.#client.makeBidiStreamRequest(Collect.path, serialize, Collect.responseDeserialize);
-    this.#call.on("data", (message: LearnerMessage) => this.emit("message", message));
+    this.#call.on("data", (message: LearnerMessage) => {
+      if (!this.#closed) this.emit("message", message); // what had come before is handed out even after cancel()
+    });
     this.#call.on("error", (error: ServiceError) => this.#close(error.message));
     // "end" may be a clean goodbye or a killed learner
     this.#call.on("end", () => this.#close("the learner ended the stream"));

@@ -1,6 +1,7 @@
-import { once } from "node:events";
+import { type EventEmitter, once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import { expect, it, onTestFinished } from "vitest";
+import { Client } from "@grpc/grpc-js";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { LearnerStream } from "../../actor/learnerStream.ts";
 import { clientOptions } from "../../shared/grpcOptions.ts";
 import { Transport } from "../../shared/transport.ts";
@@ -94,4 +95,21 @@ it("is over when the learner ends it, with what was sent before", async () => {
   session.end();
   expect((await closed)[0]).toBe("the learner ended the stream");
   expect(messages).toEqual(["welcome", "drain"]);
+});
+
+it("hands out nothing more once it is closed: grpc-js still emits a message that it had begun to read", async () => {
+  const learner = await learnerOf();
+  const made = vi.spyOn(Client.prototype, "makeBidiStreamRequest");
+  onTestFinished(() => made.mockRestore());
+  const stream = new LearnerStream(learner.address);
+  const call = made.mock.results[0]!.value as EventEmitter; // the real call, to have such a message at a known moment
+  const messages: unknown[] = [];
+  stream.on("message", (message) => messages.push(message.message));
+  const welcome = once(stream, "message");
+  void stream.send({ hello: { run_id: "run-1" } });
+  await learner.session();
+  await welcome;
+  stream.abort("the learner moved");
+  call.emit("data", { message: "welcome" });
+  expect(messages).toEqual(["welcome"]);
 });
