@@ -85,7 +85,7 @@ export async function runActor(deploy: DeployConfig, given?: Lifecycle): Promise
 
 async function work(actor: Actor, onStarted: (collector: Collector, runner: LeaseRunner) => void): Promise<number> {
   const { deploy, run, config, client, transport, metrics, refusals, metricsPort, log, lifecycle } = actor;
-  const nats = natsAccess(run.nats || deploy.nats, transport, deploy);
+  const nats = natsAccess(deploy.nats ?? run.nats, transport, deploy);
   const workers = workerCount(deploy, config, log);
   const pool = await RolloutPool.start(config, workers);
   lifecycle.onClose("rollout workers", () => pool.close());

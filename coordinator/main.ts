@@ -6,11 +6,11 @@ import type { DeployConfig } from "../shared/deployConfig.ts";
 import { OperatorError } from "../shared/errors.ts";
 import { startGrpcServer } from "../shared/grpcServer.ts";
 import { Lifecycle } from "../shared/lifecycle.ts";
-import { logger } from "../shared/log.ts";
+import { type Logger, logger } from "../shared/log.ts";
 import { startMetricsServer } from "../shared/metricsServer.ts";
 import { portRefusals } from "../shared/portRefusals.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
-import { Transport } from "../shared/transport.ts";
+import { hostOf, isLoopback, Transport } from "../shared/transport.ts";
 import { CheckpointStore } from "./checkpointStore.ts";
 import { CheckpointStreams } from "./checkpointStreams.ts";
 import { controlToken } from "./controlToken.ts";
@@ -113,7 +113,7 @@ async function assemble(
     tensorboard,
     members,
     metrics,
-    nats: deploy.nats,
+    nats: natsToTell(deploy, log),
     log,
   });
   const watchers = new Watchers(run);
@@ -149,6 +149,18 @@ async function assemble(
   );
   options.onReady?.({ address: server.address, metricsPort: metricsServer.port, runId });
   return run;
+}
+
+const defaultNats = "127.0.0.1:4222";
+
+/** What members without a `nats` of their own are told. Warns where those on other hosts could not reach it. */
+function natsToTell({ nats, coordinatorListen: listen }: DeployConfig, log: Logger): string {
+  const told = nats ?? defaultNats;
+  if (!isLoopback(hostOf(listen)) && isLoopback(hostOf(told)))
+    log.warn(
+      `members on other hosts may come to ${listen} and are told nats=${told}, which is this host's own: set --nats HOST:PORT here, or at each of them`,
+    );
+  return told;
 }
 
 /** A run that has lost its checkpoints must not begin afresh as if it were new. Throws CORRUPT. */

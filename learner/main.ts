@@ -60,7 +60,7 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
     log.info(`actors: ${address}, metrics: http://${metricsServer.host}:${metricsServer.port}/metrics`);
 
     const { config, run } = await servedRun(client, lifecycle.stopping);
-    const nats = natsAccess(run.nats || deploy.nats, transport, deploy);
+    const nats = natsAccess(deploy.nats ?? run.nats, transport, deploy);
     const fingerprint = (options.fingerprint ?? ((of) => learnerFingerprint(deploy, of)))(config);
     const member = await RunMember.join(
       client,

@@ -28,7 +28,10 @@ export const DeployConfig = z.strictObject({
     .nullable()
     .default(null)
     .describe("host:port under which actors reach the learner; null: as it listens"),
-  nats: reachable.default("127.0.0.1:4222").describe("host:port of the NATS server"),
+  nats: reachable
+    .nullable()
+    .default(null)
+    .describe("host:port of the NATS server; null: learner and actors ask the coordinator, which says 127.0.0.1:4222"),
   tls: z
     .string()
     .nullable()

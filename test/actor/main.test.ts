@@ -21,9 +21,9 @@ beforeAll(async () => {
 afterAll(() => nats.dispose());
 
 /** A coordinator with a learner registered, its publisher, and one actor of two workers. */
-async function startRun() {
+async function startRun(told = nats.address) {
   const runDir = await temporaryFolder();
-  const coordinator = await startCoordinator({ runDir, deploy: { nats: nats.address } });
+  const coordinator = await startCoordinator({ runDir, deploy: { nats: told } });
   const learner = await TestLearner.listen();
   onTestFinished(() => learner.kill());
   const { generation } = await coordinator.client.register({
@@ -42,6 +42,15 @@ async function startRun() {
   const session = await learner.session({ generation });
   return { coordinator, learner, generation, lifecycle, exit, session };
 }
+
+it("uses the NATS server that it is given itself, whatever the coordinator tells", async () => {
+  const { coordinator, lifecycle, exit } = await startRun("127.0.0.1:9"); // where nobody listens
+  expect((await coordinator.client.getRun()).nats).toBe("127.0.0.1:9");
+  const member = await memberOnce(coordinator.client, (status) => status.nats === true);
+  expect(member.status).toMatchObject({ nats: true });
+  lifecycle.stop({ kind: "signal", detail: "SIGTERM" });
+  expect(await exit).toBe(0);
+});
 
 it("registers, introduces itself, collects what it is leased, drains on a stop, and reports itself", async () => {
   const { coordinator, generation, lifecycle, exit, session } = await startRun();
