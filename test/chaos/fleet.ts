@@ -1,13 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { EventEmitter } from "node:events";
-import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../cli/natsServer.ts";
 import type { Status__Output } from "../../proto/gen/anchorage/v1/Status.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { Transport } from "../../shared/transport.ts";
-import { recordFault } from "./chaosReport.ts";
 import { checkedOutcome } from "./fleetChecks.ts";
 import {
   type Addresses,
@@ -19,8 +17,18 @@ import {
   type ProcessName,
   prepareFolder,
 } from "./fleetLaunch.ts";
-import { FleetProcess, listening, type ProcessEnd, processesWith, type Resources, scrape } from "./fleetProcess.ts";
-import { type RunOutcome, type UpdateRecord, updateRecords } from "./runRecord.ts";
+import { FleetLogs } from "./fleetLogs.ts";
+import {
+  FleetProcess,
+  killIfAlive,
+  listening,
+  type ProcessEnd,
+  processesWith,
+  type Resources,
+  scrape,
+} from "./fleetProcess.ts";
+import { type RecoveryOptions, RunProgress } from "./runProgress.ts";
+import type { RunOutcome, UpdateRecord } from "./runRecord.ts";
 
 /**
  * A run as real, separate processes from dist/ (npm run build first): a NATS server, a coordinator, a learner and actors,
@@ -31,7 +39,7 @@ import { type RunOutcome, type UpdateRecord, updateRecords } from "./runRecord.t
  *   await fleet.kill("learner");                                      // SIGKILL; or "SIGSTOP", "SIGCONT", "SIGTERM"
  *   await fleet.restart("learner");                                   // same command, same addresses
  *   await fleet.recovered("learner SIGKILL");                         // the next update; its delay goes into the fault table
- *   await fleet.checkLeases();                                        // pauses, sees that no lease is left over, resumes
+ *   await checkLeases(fleet);                                         // of pausedFleet.ts: no lease is left over
  *   const outcome = await fleet.finished();                           // waits for the end and checks all promises
  *   await fleet.dispose();                                            // in afterEach, whatever happened
  *
@@ -42,12 +50,15 @@ import { type RunOutcome, type UpdateRecord, updateRecords } from "./runRecord.t
 export class Fleet {
   readonly options: FleetOptions;
   readonly addresses: Addresses;
+  readonly logs: FleetLogs;
   /** Value of ANCHORAGE_CHAOS_FLEET in every process of this fleet. */
   readonly mark = randomUUID();
   readonly #processes = new Map<ProcessName, FleetProcess>();
   readonly #metricsPorts = new Map<ProcessName, number>();
   readonly #ended: { name: ProcessName; end: ProcessEnd }[] = [];
   readonly #changed = new EventEmitter<{ ended: [ProcessName] }>();
+  readonly #progress: RunProgress;
+  readonly #said = (): string => this.logs.tails(this.#processes.keys());
   readonly #client: CoordinatorClient;
   #actorsMade = 0;
   #disposed = false;
@@ -55,6 +66,13 @@ export class Fleet {
   private constructor(options: FleetOptions, addresses: Addresses) {
     this.options = options;
     this.addresses = addresses;
+    this.logs = new FleetLogs(options.folder);
+    this.#progress = new RunProgress({
+      runDir: this.runDir,
+      label: options.label ?? "",
+      checkAlive: () => this.#checkAlive(),
+      said: this.#said,
+    });
     const transport = Transport.of({ tls: null, insecure: true }, "operator");
     this.#client = new CoordinatorClient(addresses.control, { transport, token: fleetToken });
     process.on("exit", this.#killAll);
@@ -73,6 +91,7 @@ export class Fleet {
     try {
       await fleet.launch("nats");
       await fleet.launch("coordinator");
+      if (options.paused) await fleet.control("PAUSE");
       await fleet.launch("learner");
       for (let i = 0; i < (options.actors ?? 2); i++) await fleet.addActor();
       return fleet;
@@ -133,7 +152,7 @@ export class Fleet {
   /** Asks it to drain, as a scale-down does; resolves when it has ended, which must be in good order. */
   async removeActor(name: ProcessName): Promise<void> {
     const end = await this.process(name).kill("SIGTERM");
-    if (end?.code !== 0) throw new Error(`${name} drained with ${JSON.stringify(end)}: ${this.logTail(name)}`);
+    if (end?.code !== 0) throw new Error(`${name} drained with ${JSON.stringify(end)}: ${this.logs.tail(name)}`);
   }
 
   /** Sends a signal; where that ends the process, resolves when it has ended. */
@@ -150,27 +169,14 @@ export class Fleet {
     });
   }
 
-  /** NATS's storage is lost; only while it is down. */
-  loseNatsStorage(): void {
-    rmSync(join(this.options.folder, "nats"), { recursive: true, force: true });
-  }
-
   /** Updates that the coordinator has recorded so far, each once. */
   records(): UpdateRecord[] {
-    return updateRecords(this.runDir);
+    return this.#progress.records();
   }
 
-  /** Resolves with the record of the first update that is `wanted`; throws when a process ends unasked or time is up. */
-  async record(wanted: (record: UpdateRecord) => boolean, timeoutMs = 240_000): Promise<UpdateRecord> {
-    const deadline = performance.now() + timeoutMs;
-    for (;;) {
-      const found = this.records().find(wanted);
-      if (found !== undefined) return found;
-      this.#checkAlive();
-      if (performance.now() > deadline)
-        throw new Error(`no such update in ${timeoutMs / 1000} s; the newest is ${this.#newest()}. ${this.logTails()}`);
-      await delay(20);
-    }
+  /** The record of the first update that is `wanted`; throws when a process ends unasked, time is up or the run is over. */
+  record(wanted: (record: UpdateRecord) => boolean, timeoutMs?: number): Promise<UpdateRecord> {
+    return this.#progress.record(wanted, timeoutMs);
   }
 
   /** Resolves when update `update` is recorded. */
@@ -180,16 +186,11 @@ export class Fleet {
 
   /**
    * Call it at the moment when a fault has ended (the process was killed or started again, the link mended): resolves when
-   * the next update is recorded, with the seconds since then, and puts the fault into the table. null: the run was over.
+   * the next update is recorded, with the seconds since then, and puts the fault into the table. Throws where the run was
+   * over, since it then survived nothing; with `whileEnding`, for faults at the end of a run, that counts, and gives null.
    */
-  async recovered(kind: string, timeoutMs = 240_000): Promise<number | null> {
-    const since = Date.now();
-    const update = this.#newest();
-    const over = this.#isOver();
-    const next = over ? null : await this.record(({ time }) => Date.parse(time) > since, timeoutMs);
-    const recoverySeconds = next === null ? null : (Date.parse(next.time) - since) / 1000;
-    recordFault({ kind, test: this.options.label ?? "", update, recoverySeconds });
-    return recoverySeconds;
+  recovered(kind: string, options?: RecoveryOptions): Promise<number | null> {
+    return this.#progress.recovered(kind, options);
   }
 
   /** The coordinator's view, with the learner's and actors' own words parsed; waits for the coordinator up to 30 s. */
@@ -204,26 +205,12 @@ export class Fleet {
     await this.#client.control(action);
   }
 
-  /** Pauses the run until neither the learner counts a lease as out nor an actor holds one; throws if one stays. */
-  async checkLeases(timeoutMs = 20_000): Promise<void> {
-    await this.control("PAUSE");
-    const deadline = performance.now() + timeoutMs;
-    for (;;) {
-      const { learner } = await this.status();
-      const held = await Promise.all(
-        this.actors.map(async (name) => (await this.metrics(name)).anchorage_actor_leases),
-      );
-      if (learner?.leases === 0 && held.every((leases) => leases === 0)) break;
-      if (performance.now() > deadline)
-        throw new Error(`leases leaked: ${learner?.leases} are out, the actors hold ${held.join(", ")}`);
-      await delay(50);
-    }
-    await this.control("RESUME");
-  }
-
-  /** A process's Prometheus metrics by `name` or `name{labels}`, as it prints them. */
-  metrics(name: ProcessName): Promise<Record<string, number>> {
-    return scrape(this.addresses.metricsHost, this.#metricsPorts.get(name)!);
+  /** A process's Prometheus metrics by `name` or `name{labels}`, once it serves them; throws when it has ended. */
+  async metrics(name: ProcessName): Promise<Record<string, number>> {
+    const { metricsHost } = this.addresses;
+    const port = this.#metricsPorts.get(name)!;
+    await listening(`${metricsHost}:${port}`, this.process(name));
+    return await scrape(metricsHost, port);
   }
 
   /** Memory and descriptors of every living process. */
@@ -244,7 +231,7 @@ export class Fleet {
       const left = deadline - performance.now();
       if (left < 0)
         throw new Error(
-          `${working().join(", ")} did not end in ${timeoutMs / 1000} s; the newest update is ${this.#newest()}. ${this.logTails()}`,
+          `${working().join(", ")} did not end in ${timeoutMs / 1000} s; the newest update is ${this.#progress.newest}. ${this.#said()}`,
         );
       await Promise.race([this.process(working()[0]!).ended, delay(Math.min(left + 1, 500))]);
     }
@@ -262,38 +249,18 @@ export class Fleet {
     this.#killAll();
   }
 
-  /** The end of a process's log: what it said last. */
-  logTail(name: ProcessName, characters = 1_500): string {
-    const file = join(this.options.folder, "logs", `${name}.log`);
-    return existsSync(file) ? readFileSync(file, "utf8").slice(-characters) : "";
-  }
-
-  logTails(): string {
-    return [...this.#processes.keys()].map((name) => `\n--- ${name}:\n${this.logTail(name)}`).join("");
-  }
-
-  #newest(): number {
-    return this.records().at(-1)?.update ?? 0;
-  }
-
-  #isOver(): boolean {
-    const file = join(this.runDir, "state.json");
-    return existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { state: string }).state === "FINISHED";
-  }
-
   /** Who was only starting when the run ended and its coordinator went will wait for that one for ever: ask it to end. */
   async #endLatecomers(): Promise<void> {
     if (this.process("coordinator").end === null) return;
-    const registered = readFileSync(join(this.options.folder, "logs", "coordinator.log"), "utf8");
     for (const name of this.names.filter((other) => other !== "nats"))
-      if (!registered.includes(`"pid":${this.process(name).pid},`)) await this.removeActor(name);
+      if (!this.logs.registered(this.process(name).pid)) await this.removeActor(name);
   }
 
   #checkAlive(): void {
     const bad = this.#ended.filter(({ end }) => end.code !== 0);
     if (bad.length === 0) return;
     const said = bad.map(
-      ({ name, end }) => `${name} ended by itself (${end.signal ?? end.code}): ${this.logTail(name)}`,
+      ({ name, end }) => `${name} ended by itself (${end.signal ?? end.code}): ${this.logs.tail(name)}`,
     );
     throw new Error(said.join("\n"));
   }
@@ -301,13 +268,13 @@ export class Fleet {
   async #coordinatorAnswers(started: FleetProcess): Promise<void> {
     const died = started.ended.then(({ code }) => {
       if (code === 0) return; // the run was over, or is since a moment ago
-      throw new Error(`the coordinator ended at its start: ${this.logTail("coordinator")}`);
+      throw new Error(`the coordinator ended at its start: ${this.logs.tail("coordinator")}`);
     });
     died.catch(() => undefined); // raced below; later its end is fleet.finished()'s business
     await Promise.race([this.#client.getRun({ patienceMs: 30_000 }), died]);
   }
 
   readonly #killAll = (): void => {
-    for (const { pid } of processesWith(fleetVariable, this.mark)) process.kill(pid, "SIGKILL");
+    for (const { pid } of processesWith(fleetVariable, this.mark)) killIfAlive(pid);
   };
 }

@@ -36,6 +36,10 @@ export interface FleetOptions {
   readonly wrap?: (name: ProcessName) => readonly string[];
   /** Variables over those of this process. */
   readonly env?: (name: ProcessName) => Readonly<Record<string, string>>;
+  /** Milliseconds that each step of pacedCartPole takes; default 0. */
+  readonly stepMs?: number;
+  /** The run is paused before its learner starts: fleet.control("RESUME") begins it. */
+  readonly paused?: boolean;
   readonly label?: string; // the test's name, for the table of faults
 }
 
@@ -74,6 +78,11 @@ export async function fleetAddresses(given: Partial<Addresses> = {}): Promise<Ad
     metricsHost: "127.0.0.1",
     ...given,
   };
+}
+
+/** Variables that every process of a fleet has, whoever starts it. */
+export function fleetEnvironment({ stepMs = 0 }: FleetOptions, mark: string): Record<string, string> {
+  return { [fleetVariable]: mark, ANCHORAGE_TEST_STEP_MS: String(stepMs) };
 }
 
 /** Writes config.json and deploy.json and makes the folders. */
@@ -118,7 +127,7 @@ export function launchOf(
     command: [...(options.wrap?.(name) ?? []), ...own],
     env: {
       ...(name !== "nats" && { [`ANCHORAGE_${role.toUpperCase()}_METRICS_PORT`]: String(metricsPort) }),
-      [fleetVariable]: mark,
+      ...fleetEnvironment(options, mark),
       ...options.env?.(name),
     },
     logFile: join(folder, "logs", `${name}.log`),

@@ -117,6 +117,15 @@ export function processesWith(name: string, value: string): LivingProcess[] {
   return found;
 }
 
+/** SIGKILL to a process that may have ended a moment ago. */
+export function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // ESRCH: gone already
+  }
+}
+
 /** Resolves once something accepts connections on `address`; throws when the process that should has ended. */
 export async function listening(address: string, started: FleetProcess): Promise<void> {
   const at = address.lastIndexOf(":");

@@ -9,13 +9,14 @@ import type { Fleet } from "./fleet.ts";
 import { chaosDeploy } from "./fleetLaunch.ts";
 import type { Resources } from "./fleetProcess.ts";
 import { startFleet, undisturbed } from "./fleets.ts";
+import { checkLeases } from "./pausedFleet.ts";
 import { outcomeDifferences, type RunOutcome } from "./runRecord.ts";
 
-const config = { ...pacedCartPole, totalSteps: 8 * 16 * 120 };
+const config = pacedCartPole(120);
 
 /** The same run without faults, and nothing that the faults left behind in memory or descriptors. */
 async function expectUnharmed(fleet: Fleet, before: Record<string, Resources>): Promise<RunOutcome["circumstances"]> {
-  await fleet.checkLeases();
+  await checkLeases(fleet);
   for (const [name, now] of Object.entries(fleet.resources())) {
     const then = before[name];
     if (then === undefined) continue;
@@ -27,10 +28,21 @@ async function expectUnharmed(fleet: Fleet, before: Record<string, Resources>): 
   return outcome.circumstances;
 }
 
+/** Answers to taken work, counted as duplicate or stale; allows the newest ones a second to arrive. */
+async function lateAnswers(fleet: Fleet): Promise<number> {
+  for (let waits = 0; ; waits++) {
+    const metrics = Object.entries(await fleet.metrics("learner"));
+    const late = metrics.filter(([name]) => /^anchorage_learner_rollouts_(duplicate|stale)_total/.test(name));
+    const count = late.reduce((sum, [, value]) => sum + value, 0);
+    if (count > 0 || waits === 10) return count;
+    await delay(100);
+  }
+}
+
 describe("while it trains, a run survives", () => {
   it("actors killed, and others joining", async () => {
     const random = chaosRandom("actor SIGKILL");
-    const fleet = await startFleet({ config, actors: 3 });
+    const fleet = await startFleet({ config, actors: 3, stepMs: 1 });
     await fleet.update(2);
     const before = fleet.resources();
     for (const from of [3, 15, 27]) {
@@ -43,22 +55,26 @@ describe("while it trains, a run survives", () => {
   });
 
   it("an actor stopped for longer than its lease: its work goes to another, its late answer is not trained on", async () => {
-    const fleet = await startFleet({ config, actors: 2 });
+    const fleet = await startFleet({ config: pacedCartPole(200), actors: 2, stepMs: 1 });
     await fleet.update(5);
     const before = fleet.resources();
-    await fleet.kill("actor-1", "SIGSTOP");
-    await fleet.recovered("actor SIGSTOP, another takes its lease");
-    await delay(chaosDeploy.leaseSeconds * 1500);
-    await fleet.kill("actor-1", "SIGCONT");
-    await fleet.recovered("actor SIGCONT after its lease ended");
-    const { learner } = await fleet.status();
-    expect(learner?.actors).toBe(2);
+    let late = 0;
+    for (let tries = 0; tries < 5 && late === 0; tries++) {
+      await fleet.kill("actor-1", "SIGSTOP");
+      await fleet.recovered("actor SIGSTOP, another takes its lease");
+      await delay(chaosDeploy.leaseSeconds * 1500);
+      await fleet.kill("actor-1", "SIGCONT");
+      await fleet.recovered("actor SIGCONT after its lease ended");
+      late = await lateAnswers(fleet); // 0: it was stopped while it had nothing at work
+    }
+    expect(late).toBeGreaterThan(0);
+    expect((await fleet.metrics("learner")).anchorage_learner_actors).toBe(2);
     const { leasesExpired, backupsGranted } = await expectUnharmed(fleet, before);
-    expect(leasesExpired + backupsGranted).toBeGreaterThan(0); // else no work moved, and this test showed nothing
+    expect(leasesExpired + backupsGranted).toBeGreaterThan(0);
   });
 
   it("the only actor stopped for longer than its lease", async () => {
-    const fleet = await startFleet({ config: pacedCartPole, actors: 1 });
+    const fleet = await startFleet({ config: pacedCartPole(60), actors: 1, stepMs: 1 });
     await fleet.update(5);
     const before = fleet.resources();
     await fleet.kill("actor-1", "SIGSTOP");
@@ -75,6 +91,7 @@ describe("while it trains, a run survives", () => {
     const fleet = await startFleet({
       config: hungry,
       actors: 2,
+      stepMs: 1,
       ...(food === "heap" && { env: () => ({ NODE_OPTIONS: "--max-old-space-size=80" }) }),
       ...(food === "buffers" && { wrap: (name) => (name.startsWith("actor") ? ["prlimit", "--data=800000000"] : []) }),
     });
@@ -90,7 +107,7 @@ describe("while it trains, a run survives", () => {
   });
 
   it("its learner stopping in good order and another one taking its place; the actors hold on", async () => {
-    const fleet = await startFleet({ config, actors: 2 });
+    const fleet = await startFleet({ config, actors: 2, stepMs: 1 });
     await fleet.update(10);
     const pids = fleet.actors.map((name) => fleet.process(name).pid);
     await fleet.kill("learner", "SIGTERM");
@@ -102,7 +119,7 @@ describe("while it trains, a run survives", () => {
   });
 
   it("its coordinator being away: training goes on, reports and checkpoints arrive later", async () => {
-    const fleet = await startFleet({ config, actors: 2 });
+    const fleet = await startFleet({ config, actors: 2, stepMs: 1 });
     await fleet.update(5);
     const before = fleet.resources();
     const updates = async (): Promise<number> => (await fleet.metrics("learner")).anchorage_learner_updates!;
@@ -119,18 +136,17 @@ describe("while it trains, a run survives", () => {
     });
   });
 
-  it.each(["with", "without"])("NATS killed and started again %s its storage", async (storage) => {
-    const random = chaosRandom(`nats ${storage}`);
-    const fleet = await startFleet({ config, actors: 2 });
+  it("NATS killed and started again, which loses the policies that it keeps in memory", async () => {
+    const random = chaosRandom("nats");
+    const fleet = await startFleet({ config, actors: 2, stepMs: 1 });
     await fleet.update(3);
     const before = fleet.resources();
     for (const from of [4, 20]) {
       await fleet.update(between(random, from, from + 8));
       await fleet.kill("nats");
       await delay(between(random, 0, 1_500));
-      if (storage === "without") fleet.loseNatsStorage();
       await fleet.launch("nats");
-      await fleet.recovered(`NATS SIGKILL, restarted ${storage} storage`);
+      await fleet.recovered("NATS SIGKILL, started again");
     }
     delete before.nats;
     await expectUnharmed(fleet, before);

@@ -1,7 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../cli/natsServer.ts";
-import { Fleet } from "./fleet.ts";
-import type { FleetOptions } from "./fleetLaunch.ts";
+import type { Fleet } from "./fleet.ts";
+import { type StartOptions, startFleet } from "./fleets.ts";
 import type { Link, Toxiproxy } from "./toxiproxy.ts";
 
 /** The links of a run, by what they lead to: actors to the learner, all to the coordinator, learner and actors to NATS. */
@@ -19,7 +18,7 @@ export class ProxiedFleet {
     this.links = links;
   }
 
-  static async start(toxiproxy: Toxiproxy, options: FleetOptions): Promise<ProxiedFleet> {
+  static async start(toxiproxy: Toxiproxy, options: StartOptions): Promise<ProxiedFleet> {
     const own = async (): Promise<string> => `127.0.0.1:${await freePort()}`;
     const [natsListen, coordinatorListen, learnerListen] = [await own(), await own(), await own()];
     const n = made++;
@@ -36,15 +35,6 @@ export class ProxiedFleet {
       coordinator: links.coordinator.address,
       learnerAdvertise: links.learner.address,
     };
-    return new ProxiedFleet(await Fleet.start({ ...options, addresses }), links);
-  }
-}
-
-/** Resolves when `holds` does; throws after `timeoutMs`, naming what was waited for. */
-export async function until(what: string, holds: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs / 1000} s`);
-    await delay(100);
+    return new ProxiedFleet(await startFleet({ ...options, addresses }), links);
   }
 }

@@ -7,7 +7,10 @@ import { pacedCartPole, tinyMujoco } from "./configs.ts";
 import type { Fleet } from "./fleet.ts";
 import type { ProcessName } from "./fleetLaunch.ts";
 import { startFleet, trainFleet, undisturbed } from "./fleets.ts";
+import { checkLeases } from "./pausedFleet.ts";
 import { outcomeDifferences } from "./runRecord.ts";
+
+const config = pacedCartPole(70);
 
 const victimsOf = (kind: string, fleet: Fleet): ProcessName[] => {
   if (kind === "all actors") return fleet.actors;
@@ -28,23 +31,25 @@ async function killAndRestart(fleet: Fleet, kind: string, from: number, random: 
 describe("killed at random moments, again and again, a run ends with the same weights", () => {
   it.each(["learner", "coordinator", "all actors", "nats", "all processes"])("%s", async (kind) => {
     const random = chaosRandom(`resume ${kind}`);
-    const fleet = await startFleet({ config: pacedCartPole, actors: 2 });
+    const fleet = await startFleet({ config, actors: 2, stepMs: 1 });
     for (const from of [1, 14, 28]) await killAndRestart(fleet, kind, from, random);
-    expect(outcomeDifferences(await undisturbed(pacedCartPole), await fleet.finished())).toEqual([]);
+    await checkLeases(fleet);
+    expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
   });
 
   it("any of them at policy lag 1, on MuJoCo", async () => {
     const random = chaosRandom("resume lag 1");
-    const config = { ...tinyMujoco, policyLag: 1, totalSteps: 8 * 16 * 100 };
-    const fleet = await startFleet({ config, actors: 2 });
+    const mujoco = { ...tinyMujoco, policyLag: 1, totalSteps: 20 * 16 * 250 };
+    const fleet = await startFleet({ config: mujoco, actors: 2 });
     const kinds = ["learner", "learner", "coordinator", "all actors", "nats", "all processes"] as const;
     for (const from of [1, 25, 50]) await killAndRestart(fleet, choose(random, kinds), from, random);
-    expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
+    await checkLeases(fleet);
+    expect(outcomeDifferences(await undisturbed(mujoco), await fleet.finished())).toEqual([]);
   });
 
   it("train with all that it started, then --resume", async () => {
     const random = chaosRandom("resume train");
-    const fleet = trainFleet({ config: pacedCartPole });
+    const fleet = trainFleet({ config, stepMs: 1 });
     fleet.start();
     for (const from of [1, 24]) {
       await fleet.update(between(random, from, from + 12));
@@ -53,14 +58,14 @@ describe("killed at random moments, again and again, a run ends with the same we
       fleet.start("resume");
       await fleet.recovered("train SIGKILL, all processes");
     }
-    expect(outcomeDifferences(await undisturbed(pacedCartPole), await fleet.finished())).toEqual([]);
+    expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
   });
 });
 
 describe("killed in a delicate moment, a run ends with the same weights", () => {
   it("the coordinator while it writes a checkpoint, and the learner with it", async () => {
     const random = chaosRandom("resume checkpoint");
-    const fleet = await startFleet({ config: pacedCartPole, actors: 2, deploy: { checkpointEvery: 1 } });
+    const fleet = await startFleet({ config, actors: 2, stepMs: 1, deploy: { checkpointEvery: 1 } });
     let torn = 0;
     for (const from of [2, 14, 28]) {
       await fleet.update(between(random, from, from + 6));
@@ -71,28 +76,31 @@ describe("killed in a delicate moment, a run ends with the same weights", () => 
       await fleet.launch("learner");
       await fleet.recovered("coordinator and learner SIGKILL in mid-checkpoint");
     }
+    await checkLeases(fleet);
     expect(torn).toBeGreaterThan(0); // else the kills came at the wrong moments, and this test showed nothing
-    expect(outcomeDifferences(await undisturbed(pacedCartPole), await fleet.finished())).toEqual([]);
+    expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
   });
 
   it("everything before the first update, one after the other", async () => {
     const random = chaosRandom("resume start");
-    const fleet = await startFleet({ config: pacedCartPole, actors: 1 });
+    const fleet = await startFleet({ config, actors: 1, stepMs: 1 });
     for (const name of ["learner", "coordinator", "actor-1", "nats"] as const) {
       await delay(between(random, 0, 400));
       await fleet.restart(name);
     }
     await fleet.recovered("all processes SIGKILL before the first update");
-    expect(outcomeDifferences(await undisturbed(pacedCartPole), await fleet.finished())).toEqual([]);
+    await checkLeases(fleet);
+    expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
   });
 
   it.each(["learner", "coordinator"] as const)("the %s while the run ends", async (name) => {
     const random = chaosRandom(`resume end ${name}`);
-    const fleet = await startFleet({ config: pacedCartPole, actors: 2 });
-    await fleet.update(59);
+    const fleet = await startFleet({ config, actors: 2, stepMs: 1 });
+    await fleet.update(69);
     await delay(between(random, 0, 120));
     await fleet.restart(name);
-    expect(outcomeDifferences(await undisturbed(pacedCartPole), await fleet.finished())).toEqual([]);
+    await fleet.recovered(`${name} SIGKILL while the run ends`, { whileEnding: true });
+    expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { between, chaosRandom } from "./chaosReport.ts";
 import { pacedCartPole, tinyCartPole, tinyMujoco, tinyPong } from "./configs.ts";
-import { changingFleet, startFleet, undisturbed } from "./fleets.ts";
+import { changingFleet, sharedRun, undisturbed } from "./fleets.ts";
 import { outcomeDifferences } from "./runRecord.ts";
 
 describe("the same weights, statistics, returns and counters from any fleet", () => {
@@ -12,18 +12,18 @@ describe("the same weights, statistics, returns and counters from any fleet", ()
     { config: tinyPong, actors: 2 },
     { config: { ...tinyPong, policyLag: 1 }, actors: 3 },
   ])("$config.env, policy lag $config.policyLag: $actors actors as one", async ({ config, actors }) => {
-    const fleet = await startFleet({ config, actors });
-    expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
+    const outcome = await sharedRun(config, actors);
+    expect(outcomeDifferences(await undisturbed(config), outcome)).toEqual([]);
   });
 
   it.each([0, 1] as const)("policy lag %i: actors join and leave, one of them is slow", async (policyLag) => {
-    const config = { ...pacedCartPole, policyLag };
-    const outcome = await changingFleet(config, chaosRandom(`changing fleet ${policyLag}`));
+    const config = { ...pacedCartPole(250), policyLag };
+    const outcome = await changingFleet(config, chaosRandom(`changing fleet ${policyLag}`), 1);
     expect(outcomeDifferences(await undisturbed(config), outcome)).toEqual([]);
   });
 
   it("an actor with two workers and leases of two at a time", async () => {
-    const fleet = await startFleet({ config: tinyMujoco, actors: between(chaosRandom("workers"), 1, 2), workers: 2 });
-    expect(outcomeDifferences(await undisturbed(tinyMujoco), await fleet.finished())).toEqual([]);
+    const outcome = await sharedRun(tinyMujoco, between(chaosRandom("workers"), 1, 2), 2);
+    expect(outcomeDifferences(await undisturbed(tinyMujoco), outcome)).toEqual([]);
   });
 });

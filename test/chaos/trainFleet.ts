@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Finished, type Running, start } from "../system/command.ts";
-import { recordFault } from "./chaosReport.ts";
 import { checkedOutcome } from "./fleetChecks.ts";
-import { type FleetOptions, fleetVariable, prepareFolder } from "./fleetLaunch.ts";
-import { type LivingProcess, processesWith } from "./fleetProcess.ts";
-import { type RunOutcome, type UpdateRecord, updateRecords } from "./runRecord.ts";
+import { type FleetOptions, fleetEnvironment, fleetVariable, prepareFolder } from "./fleetLaunch.ts";
+import { killIfAlive, type LivingProcess, processesWith } from "./fleetProcess.ts";
+import { type RecoveryOptions, RunProgress } from "./runProgress.ts";
+import type { RunOutcome, UpdateRecord } from "./runRecord.ts";
 
 /**
  * A run under `anchorage train`, which keeps its own processes alive: to kill all of it, or a part of it behind its back.
@@ -22,10 +22,17 @@ import { type RunOutcome, type UpdateRecord, updateRecords } from "./runRecord.t
 export class TrainFleet {
   readonly options: FleetOptions;
   readonly mark = randomUUID();
+  readonly #progress: RunProgress;
   #running: Running | null = null;
 
   constructor(options: FleetOptions) {
     this.options = options;
+    this.#progress = new RunProgress({
+      runDir: this.runDir,
+      label: options.label ?? "",
+      checkAlive: () => this.#checkAlive(),
+      said: () => "",
+    });
     prepareFolder(options, "127.0.0.1");
   }
 
@@ -39,7 +46,7 @@ export class TrainFleet {
     const args = ["train", "--json", "--run-dir", this.runDir, "--actors", String(actors)];
     args.push("--deploy", join(folder, "deploy.json"));
     args.push(...(how === "new" ? ["--config", join(folder, "config.json")] : ["--resume"]));
-    this.#running = start(args, { env: { [fleetVariable]: this.mark } });
+    this.#running = start(args, { env: fleetEnvironment(this.options, this.mark) });
     return this.#running;
   }
 
@@ -66,31 +73,24 @@ export class TrainFleet {
   }
 
   records(): UpdateRecord[] {
-    return updateRecords(this.runDir);
+    return this.#progress.records();
   }
 
   /** Resolves when update `update` is recorded; throws when `train` ends before. */
-  async update(update: number, after = 0): Promise<UpdateRecord> {
-    for (;;) {
-      const found = this.records().find((record) => record.update >= update && Date.parse(record.time) > after);
-      if (found !== undefined) return found;
-      const { exitCode, signalCode } = this.#running!.process;
-      if (exitCode !== null || signalCode !== null)
-        throw new Error(
-          `train ended with ${exitCode ?? signalCode}: ${(await this.#running!.finished).stderr.slice(-2000)}`,
-        );
-      await delay(20);
-    }
+  update(update: number): Promise<UpdateRecord> {
+    return this.#progress.record((record) => record.update >= update);
   }
 
-  /** As Fleet.recovered: from now to the next update. */
-  async recovered(kind: string): Promise<number> {
-    const since = Date.now();
-    const update = this.records().at(-1)?.update ?? 0;
-    const next = await this.update(0, since);
-    const recoverySeconds = (Date.parse(next.time) - since) / 1000;
-    recordFault({ kind, test: this.options.label ?? "", update, recoverySeconds });
-    return recoverySeconds;
+  /** As Fleet.recovered. */
+  recovered(kind: string, options?: RecoveryOptions): Promise<number | null> {
+    return this.#progress.recovered(kind, options);
+  }
+
+  async #checkAlive(): Promise<void> {
+    const { exitCode, signalCode } = this.#running!.process;
+    if (exitCode === null && signalCode === null) return;
+    const { stderr } = await this.#running!.finished;
+    if (exitCode !== 0) throw new Error(`train ended with ${exitCode ?? signalCode}: ${stderr.slice(-2000)}`);
   }
 
   /** `train`'s own end. */
@@ -107,13 +107,5 @@ export class TrainFleet {
 
   async dispose(): Promise<void> {
     await this.killAll();
-  }
-}
-
-function killIfAlive(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // ESRCH: gone already
   }
 }

@@ -2,11 +2,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { between, chaosRandom, choose } from "../chaos/chaosReport.ts";
 import { pacedCartPole, tinyCartPole, tinyMujoco, tinyPong } from "../chaos/configs.ts";
-import { changingFleet, startFleet, undisturbed } from "../chaos/fleets.ts";
+import { changingFleet, sharedRun, startFleet, undisturbed } from "../chaos/fleets.ts";
+import { checkLeases } from "../chaos/pausedFleet.ts";
 import { outcomeDifferences } from "../chaos/runRecord.ts";
 
 const halfCheetah = { ...tinyMujoco, env: "HalfCheetah-v4", seed: 5, policyLag: 0 } as const;
-const paced = { ...pacedCartPole, policyLag: 0 } as const;
 
 /** Both lags of each kind of environment. */
 const runs = [tinyMujoco, halfCheetah, tinyCartPole, tinyPong].flatMap((config) =>
@@ -15,8 +15,8 @@ const runs = [tinyMujoco, halfCheetah, tinyCartPole, tinyPong].flatMap((config) 
 
 describe.each(runs)("$config.env at policy lag $config.policyLag", ({ config }) => {
   it.each([1, 2, 3, 5])("%i actors end with the weights of one", async (actors) => {
-    const fleet = await startFleet({ config, actors });
-    expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
+    const outcome = await sharedRun(config, actors);
+    expect(outcomeDifferences(await undisturbed(config), outcome)).toEqual([]);
   });
 
   it("ten processes killed at random moments", async () => {
@@ -35,18 +35,25 @@ describe.each(runs)("$config.env at policy lag $config.policyLag", ({ config }) 
   });
 });
 
-it.each([0, 1] as const)("actors join and leave, policy lag %i, three times", async (policyLag) => {
-  const config = { ...paced, policyLag };
-  for (let n = 0; n < 3; n++) {
-    const outcome = await changingFleet(config, chaosRandom(`changing fleet ${policyLag} ${n}`));
-    expect(outcomeDifferences(await undisturbed(config), outcome)).toEqual([]);
-  }
+/** Long enough for actors to join one after the other; native environments have no pace, so they take more updates. */
+const joinable = [
+  { config: pacedCartPole(250), stepMs: 1 },
+  { config: { ...halfCheetah, totalSteps: halfCheetah.envs * halfCheetah.rolloutSteps * 1_500 } },
+  { config: { ...tinyPong, totalSteps: tinyPong.envs * tinyPong.rolloutSteps * 200 } },
+];
+
+describe.each(joinable)("$config.env: actors join and leave, one of them is slow", ({ config, stepMs }) => {
+  it.each([0, 1] as const)("policy lag %i", async (policyLag) => {
+    const run = { ...config, policyLag };
+    const random = chaosRandom(`changing fleet ${config.env} ${policyLag}`);
+    expect(outcomeDifferences(await undisturbed(run), await changingFleet(run, random, stepMs))).toEqual([]);
+  });
 });
 
 it("the coordinator away for a minute: training goes on, reports and checkpoints arrive later", async () => {
   // 32 ms a rollout: over a thousand updates in the minute with two actors
-  const config = { ...paced, envOptions: { ms: 2 }, totalSteps: 8 * 16 * 1_500 };
-  const fleet = await startFleet({ config, actors: 2 });
+  const config = pacedCartPole(1_500);
+  const fleet = await startFleet({ config, actors: 2, stepMs: 2 });
   await fleet.update(20);
   const before = fleet.resources();
   const updates = async (): Promise<number> => (await fleet.metrics("learner")).anchorage_learner_updates!;
@@ -56,7 +63,7 @@ it("the coordinator away for a minute: training goes on, reports and checkpoints
   expect(await updates()).toBeGreaterThan(atKill + 50);
   await fleet.launch("coordinator");
   await fleet.recovered("coordinator away for 60 s");
-  await fleet.checkLeases();
+  await checkLeases(fleet);
   for (const name of ["learner", "actor-1", "actor-2"] as const) {
     const now = fleet.resources()[name]!;
     expect(now.openFiles).toBeLessThanOrEqual(before[name]!.openFiles + 8);

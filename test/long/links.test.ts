@@ -1,42 +1,28 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { faultTable } from "../chaos/chaosReport.ts";
-import { pacedBy, pacedCartPole, recovered, undisturbedRun } from "../chaos/pacedRun.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { pacedCartPole } from "../chaos/configs.ts";
+import { undisturbed } from "../chaos/fleets.ts";
 import { type Links, ProxiedFleet } from "../chaos/proxiedFleet.ts";
-import { outcomeDifferences, type RunOutcome } from "../chaos/runRecord.ts";
+import { outcomeDifferences } from "../chaos/runRecord.ts";
+import { named } from "../chaos/skipReason.ts";
 import { noToxiproxy, Toxiproxy } from "../chaos/toxiproxy.ts";
-import { temporaryFolder } from "../system/command.ts";
 
 const missing = noToxiproxy();
 const faultMs = Number(process.env.ANCHORAGE_CUT_SECONDS ?? 30) * 1000;
 /** Policies of 6 MB in 9 pieces, as large as Atari's: what a slow link is slow with. */
 const config = { ...pacedCartPole(150), network: { kind: "mlp", hidden: [850, 850] }, epochs: 1 };
 
-let toxiproxy: Toxiproxy;
-let undisturbed: RunOutcome;
-const cleanUps: (() => void | Promise<void>)[] = [];
-
+let toxiproxy: Toxiproxy | undefined;
 beforeAll(async () => {
-  if (missing !== null) return;
-  toxiproxy = await Toxiproxy.start();
-  undisturbed = await undisturbedRun(config);
+  if (missing === null) toxiproxy = await Toxiproxy.start();
 }, 900_000);
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-afterAll(async () => {
-  await toxiproxy?.stop();
-  console.log(faultTable());
-});
+afterAll(() => toxiproxy?.stop());
 
 it.skipIf(missing !== null).each(["learner", "nats", "coordinator"] as const satisfies readonly (keyof Links)[])(
-  `the link to the %s: cut, half-open, 200 ms late and at 1 MB/s ${missing ?? ""}`,
+  named("the link to the %s: cut, half-open, 200 ms late and at 1 MB/s", missing),
   async (name) => {
-    const folder = temporaryFolder();
-    cleanUps.push(folder.remove);
-    const options = { folder: folder.path, config, actors: 2, env: pacedBy(10), label: "links.test.ts" };
-    const { fleet, links } = await ProxiedFleet.start(toxiproxy, { ...options, deploy: { leaseSeconds: 10 } });
-    cleanUps.push(() => fleet.dispose());
+    const options = { config, actors: 2, stepMs: 10, deploy: { leaseSeconds: 10 } };
+    const { fleet, links } = await ProxiedFleet.start(toxiproxy!, options);
     await fleet.update(3, 120_000);
     const link = links[name];
     const before = fleet.resources();
@@ -53,11 +39,11 @@ it.skipIf(missing !== null).each(["learner", "nats", "coordinator"] as const sat
       if (kind === "200 ms late" || kind === "at 1 MB/s") await fleet.update(update + 2, 120_000);
       await held;
       await repair();
-      await recovered(fleet, `link to ${name} ${kind}`);
+      await fleet.recovered(`link to ${name} ${kind}`, { timeoutMs: 60_000 });
     }
     const after = fleet.resources();
     for (const [process, { rssBytes }] of Object.entries(before))
       expect(after[process]!.rssBytes - rssBytes, `${process} grew`).toBeLessThan(256 * 1024 * 1024);
-    expect(outcomeDifferences(undisturbed, await fleet.finished(900_000))).toEqual([]);
+    expect(outcomeDifferences(await undisturbed(config), await fleet.finished(900_000))).toEqual([]);
   },
 );

@@ -2,13 +2,16 @@ import { expect, it } from "vitest";
 import { between, chaosRandom } from "../chaos/chaosReport.ts";
 import { pacedCartPole } from "../chaos/configs.ts";
 import { startFleet, trainFleet, undisturbed } from "../chaos/fleets.ts";
+import { checkLeases } from "../chaos/pausedFleet.ts";
 import { outcomeDifferences } from "../chaos/runRecord.ts";
+
+const config = pacedCartPole(60);
 
 // The short selection of test/chaos: `npm run test:chaos` tries each kind of fault, at random moments, again and again.
 
 it("three actors, of whom one is killed, a killed learner and a killed coordinator: the same weights as one actor", async () => {
   const random = chaosRandom("system faults");
-  const fleet = await startFleet({ config: pacedCartPole, actors: 3 });
+  const fleet = await startFleet({ config, actors: 3, stepMs: 1 });
   for (const [from, victim] of [
     [2, "actor-1"],
     [10, "learner"],
@@ -18,17 +21,17 @@ it("three actors, of whom one is killed, a killed learner and a killed coordinat
     await fleet.restart(victim);
     await fleet.recovered(`${victim.replace(/-\d+$/, "")} SIGKILL`);
   }
-  await fleet.checkLeases();
-  expect(outcomeDifferences(await undisturbed(pacedCartPole), await fleet.finished())).toEqual([]);
+  await checkLeases(fleet);
+  expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
 }, 600_000);
 
 it("train killed with all that it started, then --resume: the same weights", async () => {
   const random = chaosRandom("system train");
-  const fleet = trainFleet({ config: pacedCartPole });
+  const fleet = trainFleet({ config, stepMs: 1 });
   fleet.start();
   await fleet.update(between(random, 2, 20));
   await fleet.killAll();
   fleet.start("resume");
   await fleet.recovered("train SIGKILL, all processes");
-  expect(outcomeDifferences(await undisturbed(pacedCartPole), await fleet.finished())).toEqual([]);
+  expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
 }, 600_000);
