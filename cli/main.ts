@@ -8,6 +8,7 @@ import { deployConfig } from "./deployFlags.ts";
 import { exitStatusOf } from "./role.ts";
 import type { CoordinatorFlags } from "./roles.ts";
 import type { RunConfigFlags } from "./runConfigFlags.ts";
+import type { SuiteFlags } from "./suite/checkedSuite.ts";
 
 /**
  * The command line. Each command imports what it needs when it runs, so that an actor never loads TensorFlow and
@@ -172,6 +173,28 @@ for (const [name, what] of [
       return control(name.toUpperCase() as Uppercase<typeof name>, flags);
     },
   );
+
+runs(
+  program
+    .command("suite")
+    .argument(
+      "<name|file>",
+      "a shipped suite (paper-mujoco, paper-atari, robustness, quick) or a .yaml file of your own",
+    )
+    .description(
+      "train a matrix of environments, algorithms, settings and seeds; again: go on with it (docs/suites.md)",
+    )
+    .option("--suite-dir <folder>", "where its runs are kept; default: runs/<name>")
+    .option("--jobs <number>", "runs at a time; default: chosen from the cores", count)
+    .option("--dry-run", "list the runs and estimate the time")
+    .option("--deploy <file>", "YAML or JSON file of DeployConfig fields")
+    .option("--insecure", insecureHelp)
+    .option("--json", "one JSON object per line on stdout; with --dry-run one per run"),
+  async (flags: SuiteFlags, nameOrFile) => {
+    const { runSuite } = await import("./suite/runSuite.ts");
+    return runSuite(nameOrFile, flags);
+  },
+);
 
 runs(
   program

@@ -118,7 +118,7 @@ export function whoWaits(metrics: Readonly<Record<string, number>>): string {
   return learner > actors ? "learner waits" : "actors wait";
 }
 
-function short(value: number): string {
+export function short(value: number): string {
   const size = Math.abs(value);
   if (size >= 1e6) return `${(value / 1e6).toFixed(2)}M`;
   if (size >= 1e4) return `${(value / 1e3).toFixed(0)}k`;

@@ -57,7 +57,7 @@ async function checkedTraining(flags: TrainFlags): Promise<number> {
 }
 
 /** Makes the environment once, so that a wrong id, option or network is one message here and not one per actor. */
-async function checkEnvironment(config: RunConfig): Promise<void> {
+export async function checkEnvironment(config: RunConfig): Promise<void> {
   const { makeEnvBatch } = await import("../actor/environments.ts");
   const batch = await makeEnvBatch({ env: config.env, envOptions: config.envOptions, size: 1 });
   batch.close();

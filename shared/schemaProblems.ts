@@ -13,7 +13,7 @@ export function schemaProblems(error: z.ZodError, known: readonly string[], whol
       return issue.keys
         .map((key) => {
           const hint = didYouMean(key, near).trim();
-          return `${[...issue.path, key].join(".")} is no setting${hint && ` (${hint})`}`;
+          return `${[...issue.path, key].join(".")}${assigned(issue.input, key)} is no setting${hint && ` (${hint})`}`;
         })
         .join("; ");
     }
@@ -21,4 +21,10 @@ export function schemaProblems(error: z.ZodError, known: readonly string[], whol
     return `${field || whole}: ${issue.message}${got}`;
   });
   return phrases.join("; ");
+}
+
+/** `=value`, or "" where it is not known. */
+function assigned(settings: unknown, key: string): string {
+  const value = (settings as Readonly<Record<string, unknown>> | undefined)?.[key];
+  return value === undefined ? "" : `=${JSON.stringify(value)}`;
 }

@@ -41,7 +41,7 @@ it("an address to listen on may leave the port to the machine", () => {
 
 it("an unknown setting of a deploy file is refused with the name that was meant", () => {
   expect(() => deployConfig({ deploy: file("leaseSecond: 5") })).toThrow(
-    'leaseSecond is no setting (Did you mean "leaseSeconds"?)',
+    'leaseSecond=5 is no setting (Did you mean "leaseSeconds"?)',
   );
 });
 

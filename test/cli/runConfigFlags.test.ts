@@ -42,7 +42,7 @@ describe("a new run's config", () => {
   });
 
   it.each([
-    [{ set: ["gama=0.9"] }, /gama is no setting \(Did you mean "gamma"\?\)/],
+    [{ set: ["gama=0.9"] }, /gama=0.9 is no setting \(Did you mean "gamma"\?\)/],
     [{ set: ["gamma=high"] }, /gamma: .*\(got "high"\)/],
     [{ set: ["gamma=1.5"] }, /gamma: .*\(got 1\.5\)/],
     [{ algo: "sarsa" }, /algo: .*\(got "sarsa"\)/],
