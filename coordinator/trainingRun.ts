@@ -105,7 +105,11 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
       const after = transitions[action]?.[before];
       if (after === undefined) {
         const problem = `${action.toLowerCase()} is not possible: the run is ${before.toLowerCase()}.`;
-        throw new OperatorError("MISMATCH", problem, "See its status.");
+        throw new OperatorError(
+          "MISMATCH",
+          problem,
+          "See `anchorage status`, with the same --run-dir or --coordinator.",
+        );
       }
       if (after !== before) await this.#setState({ state: after });
     }

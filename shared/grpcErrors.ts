@@ -63,7 +63,7 @@ export function grpcError(peer: string, method: string, error: unknown): Operato
     return new OperatorError(
       "IDENTITY",
       problem,
-      "Both ends need certificates of the same authority, of their own roles and with the host's name in them (anchorage certificates); without certificates, status and stop need the run's control token (docs/security.md).",
+      "Both ends need certificates of the same authority, of their own roles and with the host's name in them (anchorage certificates); without certificates, status, pause, resume and stop need the run's control token: --run-dir DIR on its host, else --control-token FILE (docs/security.md).",
       { cause: error },
     );
   const remedy = isTransient(error)

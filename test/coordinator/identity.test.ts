@@ -133,7 +133,7 @@ it("without certificates, nobody controls or watches the run without its token",
     onTestFinished(() => stranger.close());
     for (const action of ["STATUS", "STOP"] as const)
       await expect(stranger.control(action)).rejects.toThrow(new RegExp(`\\[IDENTITY\\].*control token, and ${what}`));
-    await expect(stranger.watch(0).next()).rejects.toThrow(/Watch needs the run's control token/);
+    await expect(stranger.watch(0).next()).rejects.toThrow(/Watch needs the run's control token.*--control-token FILE/);
   }
   expect((await client.control("STATUS")).run?.state).toBe("RUNNING");
   const page = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
