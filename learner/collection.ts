@@ -2,6 +2,7 @@ import { OperatorError } from "../shared/errors.ts";
 import type { Rollout } from "../shared/rollout.ts";
 import type { Answered, LeaseActor, LeaseBook } from "./leases.ts";
 import type { PolicyRef, RoundAssembly, Verdict } from "./rounds.ts";
+import { UnansweredWork } from "./unansweredWork.ts";
 import type { WaitClock } from "./waitClock.ts";
 
 export interface CollectionOptions {
@@ -22,6 +23,7 @@ const failuresAllowed = 3;
 export class Collection {
   readonly #options: CollectionOptions;
   readonly #failures = new Map<number, number>(); // EnvBatch -> failures of its present work
+  readonly #unanswered = new UnansweredWork();
   #refused = 0;
   #stale = 0;
   #duplicates = 0;
@@ -67,6 +69,7 @@ export class Collection {
     if (verdict.outcome === "taken" || (verdict.outcome === "stale" && verdict.advanced)) {
       leases.settled(rollout.key.envBatch, actor.id);
       this.#failures.delete(rollout.key.envBatch);
+      this.#unanswered.answered(rollout.key.envBatch);
     }
     if (verdict.outcome === "refused") leases.failedOn(rollout.key.envBatch, actor.id);
     answer(verdict, answered);
@@ -116,8 +119,15 @@ export class Collection {
 
   expire(): number {
     const late = this.#options.leases.expire();
+    for (const { work, actorId } of late) this.#unanswered.expired(work, actorId);
     this.#settle();
-    return late;
+    return late.length;
+  }
+
+  /** Work that several actors were leased and none answered, or that nobody is left to take; one line each. */
+  unanswered(): string[] {
+    const { leases } = this.#options;
+    return this.#unanswered.describe((envBatch) => leases.holds(envBatch));
   }
 
   pause(): void {

@@ -86,6 +86,9 @@ export class LeaseBook {
   get envBatches(): number {
     return this.#holders.size;
   }
+  holds(envBatch: number): boolean {
+    return this.#holders.has(envBatch);
+  }
   get actors(): number {
     return this.#sessions.size;
   }
@@ -158,13 +161,13 @@ export class LeaseBook {
     this.#paused = false;
   }
 
-  /** Takes overdue leases away; call `dispatch` afterwards. Gives how many. */
-  expire(): number {
+  /** Takes overdue leases away; call `dispatch` afterwards. Gives what was whose. */
+  expire(): { readonly work: Work; readonly actorId: string }[] {
     const now = this.#options.now();
     const late = [...this.#active.values()].filter((lease) => lease.deadline <= now);
     for (const lease of late) this.#takeAway(lease, "expired", `not answered within ${this.#options.leaseMs} ms`);
     this.expired += late.length;
-    return late.length;
+    return late.map(({ work, session }) => ({ work, actorId: session.actor.id }));
   }
 
   /**

@@ -151,12 +151,17 @@ function learnerSettings(
 /** Takes overdue leases away, has late ones insured, and keeps the gauges current. Gives what ends it. */
 function expireLeases({ deploy, metrics, log }: RunContext, { collection, leases, ...clocks }: Collecting): () => void {
   let backups = 0;
+  let told = performance.now();
   const tick = (): void => {
     clocks.learnerWait.total(); // brings the counters up to now: a wait that lasts must show while it lasts
     clocks.actorsWait.total();
     const late = collection.expire();
     if (late > 0) log.warn(`${late} leases were not answered within ${deploy.leaseSeconds} s`);
     metrics.leasesExpired.inc(late);
+    if (performance.now() - told > Math.max(10, deploy.leaseSeconds) * 1000) {
+      told = performance.now();
+      for (const line of collection.unanswered()) log.error(line);
+    }
     if (leases.backups > backups) log.info(`late leases given to a second actor: ${leases.backups - backups}`);
     metrics.backupsGranted.inc(leases.backups - backups);
     backups = leases.backups;

@@ -238,6 +238,31 @@ describe("a lease", () => {
     expect([...busy.held.values()][0]!.work).toEqual(lease.work);
   });
 
+  it("that one actor after the other does not answer is told with its EnvBatch, round and actors, until one does", () => {
+    const world = new World(1, 5, 0);
+    for (let i = 0; i < 4; i++) world.join(1);
+    const expireHeld = (): TestActor => {
+      const holder = world.actors.find(({ held, revoked }) => held.size > revoked.size)!;
+      world.now += leaseMs;
+      world.collection.expire();
+      return holder;
+    };
+    expireHeld();
+    const slow = expireHeld();
+    expect(world.collection.unanswered(), "two may be slow, and a third one has it").toEqual([]);
+    expireHeld();
+    expect(world.collection.unanswered()).toEqual([
+      expect.stringMatching(
+        /^EnvBatch 0 of round 0 was leased and not answered 3 times, by actor-0, actor-1, actor-2\. /,
+      ),
+    ]);
+    expireHeld();
+    expect(world.collection.unanswered()[0]).toContain("actor-3; no actor is free to take it.");
+    world.answer(slow, [...slow.held.values()][0]!); // it was only stopped: the run goes on
+    expect(world.collection.unanswered()).toEqual([]);
+    expect(world.update()).toBe(true);
+  });
+
   it("is not given to a retiring actor", () => {
     const world = new World(2, 5, 0);
     world.join(1);
