@@ -31,7 +31,8 @@ async function killAndRestart(fleet: Fleet, kind: string, from: number, random: 
 describe("killed at random moments, again and again, a run ends with the same weights", () => {
   it.each(["learner", "coordinator", "all actors", "nats", "all processes"])("%s", async (kind) => {
     const random = chaosRandom(`resume ${kind}`);
-    const fleet = await startFleet({ config, actors: 2, stepMs: 1 });
+    // training goes on while the coordinator starts: slow enough that the run is not over by then
+    const fleet = await startFleet({ config, actors: 2, stepMs: kind === "coordinator" ? 4 : 1 });
     for (const from of [1, 14, 28]) await killAndRestart(fleet, kind, from, random);
     await checkLeases(fleet);
     expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
@@ -39,7 +40,7 @@ describe("killed at random moments, again and again, a run ends with the same we
 
   it("any of them at policy lag 1, on MuJoCo", async () => {
     const random = chaosRandom("resume lag 1");
-    const mujoco = { ...tinyMujoco, policyLag: 1, totalSteps: 20 * 16 * 250 };
+    const mujoco = { ...tinyMujoco, policyLag: 1, totalSteps: 20 * 16 * 300 };
     const fleet = await startFleet({ config: mujoco, actors: 2 });
     const kinds = ["learner", "learner", "coordinator", "all actors", "nats", "all processes"] as const;
     for (const from of [1, 25, 50]) await killAndRestart(fleet, choose(random, kinds), from, random);

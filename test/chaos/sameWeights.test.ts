@@ -17,7 +17,7 @@ describe("the same weights, statistics, returns and counters from any fleet", ()
   });
 
   it.each([0, 1] as const)("policy lag %i: actors join and leave, one of them is slow", async (policyLag) => {
-    const config = { ...pacedCartPole(250), policyLag };
+    const config = { ...pacedCartPole(150), policyLag };
     const outcome = await changingFleet(config, chaosRandom(`changing fleet ${policyLag}`), 1);
     expect(outcomeDifferences(await undisturbed(config), outcome)).toEqual([]);
   });
