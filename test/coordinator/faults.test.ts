@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { credentials, Metadata } from "@grpc/grpc-js";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { controlToken } from "../../coordinator/controlToken.ts";
 import { coordinatorProto } from "../../proto/load.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
@@ -72,6 +72,28 @@ it("a watcher that does not read costs no memory and misses nothing once it read
   const page = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
   const values = page.split("\n").filter((line) => line.startsWith("anchorage_coordinator_update_value{"));
   expect(values.length).toBe(53); // with update, generation and agent_steps; bounded at 64
+});
+
+it("a hundred may watch; the next one is told so, until one of them goes", async () => {
+  const runDir = await temporaryFolder();
+  const { address } = await startCoordinator({ runDir });
+  const stub = new coordinatorProto.Coordinator(address, credentials.createInsecure());
+  onTestFinished(() => stub.close());
+  const operator = new Metadata();
+  operator.set("authorization", `Bearer ${controlToken(runDir, null)}`);
+  const watch = async () => {
+    const stream = stub.watch({ after_update: 0 }, operator);
+    const refused = await new Promise<string>((resolve) => {
+      stream.on("error", ({ details }: { details: string }) => resolve(details)); // later: cancelled
+      stream.once("data", () => resolve(""));
+    });
+    return { stream, refused };
+  };
+  const watching = await Promise.all(Array.from({ length: 100 }, watch));
+  expect(watching.filter(({ refused }) => refused !== "")).toEqual([]);
+  expect((await watch()).refused).toBe("100 watchers are the most");
+  watching[0]!.stream.cancel();
+  await vi.waitFor(async () => expect((await watch()).refused).toBe(""), 20_000);
 });
 
 it("serves health over gRPC and HTTP, and answers nothing else", async () => {

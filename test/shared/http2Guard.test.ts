@@ -165,6 +165,17 @@ it("a connection of nothing but pings is cut as a flood", async () => {
   expect((await honest.getRun()).run_id).toBe("honest");
 }, 15_000);
 
+it("a connection that opens calls without end is cut as a flood", async () => {
+  const { refusals, session, honest } = await guarded();
+  const open = session();
+  while (refusals.of("flood") === 0) {
+    const calls = Array.from({ length: 50 }, () => call(open, "Hack", Buffer.alloc(0)).resume().end());
+    await Promise.all(calls.map((ended) => new Promise((resolve) => ended.once("close", resolve))));
+  }
+  expect(refusals.of("flood")).toBe(1);
+  expect((await honest.getRun()).run_id).toBe("honest");
+}, 40_000);
+
 it("counts methods that there are not, and requests that are no protobuf or have absurdly many elements", async () => {
   const { refusals, session } = await guarded();
   const open = session();
