@@ -97,7 +97,7 @@ export async function changingFleet(
 
 async function welcomed(fleet: Fleet, name: ProcessName): Promise<void> {
   const connected = async () => (await fleet.metrics(name)).anchorage_actor_learner_connected === 1;
-  await until(`${name} is welcomed`, connected);
+  await until(`${name} is welcomed`, connected, 180_000); // a learner may take most of a minute to start
 }
 
 /** Stops and continues a process until it has ended. */
