@@ -130,7 +130,7 @@ function parts(runs: readonly PlannedRun[], { environment, algorithm }: PlannedR
 }
 
 /** One run for each pair that must be measured. Where an earlier run's rate left a gap in the matrix, the pair itself. */
-function toMeasure(runs: readonly PlannedRun[]): Map<string, PlannedRun> {
+export function toMeasure(runs: readonly PlannedRun[]): Map<string, PlannedRun> {
   const wanted = new Map<string, PlannedRun>();
   for (const run of new Map(runs.map((one) => [pairOf(one), one])).values()) {
     const needed = parts(runs, run);
@@ -140,7 +140,7 @@ function toMeasure(runs: readonly PlannedRun[]): Map<string, PlannedRun> {
   return wanted;
 }
 
-function combined([environment, algorithm, base]: readonly Rate[]): Rate {
+export function combined([environment, algorithm, base]: readonly Rate[]): Rate {
   const sum = environment!.secondsPerStep + algorithm!.secondsPerStep - base!.secondsPerStep;
   // What is measured is noisy: a pair is never taken to be far cheaper than both of its parts.
   const least = Math.min(environment!.secondsPerStep, algorithm!.secondsPerStep) / 4;

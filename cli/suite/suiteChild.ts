@@ -33,7 +33,7 @@ export interface UpdateEvent {
 
 /**
  * One run of a suite: `anchorage train --json` in a process group of its own, so that Ctrl-C reaches only the suite,
- * with an IPC channel, by which it notices the suite's death and stops with a checkpoint.
+ * with an IPC channel and a pipe, by which it notices the suite's death and ends.
  */
 export class SuiteChild {
   readonly run: PlannedRun;

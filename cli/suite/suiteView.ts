@@ -22,7 +22,7 @@ export class SuiteView {
   readonly #options: ViewedSuite;
   readonly #beganAt = performance.now();
   readonly #steps: Map<string, number>;
-  readonly #stepsBefore: number;
+  #stepsBefore: number;
   readonly #running = new Map<string, UpdateEvent | null>();
   readonly #bar: SingleBar | null;
   #wholeSteps: number; // of the runs that have not failed
@@ -60,6 +60,8 @@ export class SuiteView {
   }
 
   update({ id }: PlannedRun, event: UpdateEvent): void {
+    // A run that was killed goes on from its last checkpoint: what it did after that is done again, and does not count.
+    if (this.#running.get(id) === null) this.#stepsBefore -= Math.max(0, (this.#steps.get(id) ?? 0) - event.agentSteps);
     this.#running.set(id, event);
     this.#steps.set(id, event.agentSteps);
     const { update, agentSteps, meanReturn = null } = event;
