@@ -5,6 +5,7 @@ import { packageVersion } from "../shared/build.ts";
 import type { CertificateFlags } from "./certificates.ts";
 import type { ControlFlags } from "./control.ts";
 import { deployConfig } from "./deployFlags.ts";
+import type { ReportFlags } from "./report.ts";
 import { exitStatusOf } from "./role.ts";
 import type { CoordinatorFlags } from "./roles.ts";
 import type { RunConfigFlags } from "./runConfigFlags.ts";
@@ -20,10 +21,13 @@ const program = new Command("anchorage")
   .showHelpAfterError("(anchorage --help lists the commands and their flags)");
 
 /** Commander's `action`, with our exit statuses. The process ends when its work does. */
-function runs<Flags>(command: Command, action: (flags: Flags, argument: string) => Promise<number>): void {
+function runs<Flags, Argument = string>(
+  command: Command,
+  action: (flags: Flags, argument: Argument) => Promise<number>,
+): void {
   command.action(async (...given: unknown[]) => {
     const flags = command.opts() as Flags;
-    process.exitCode = await exitStatusOf(() => action(flags, String(given[0])));
+    process.exitCode = await exitStatusOf(() => action(flags, given[0] as Argument));
     process.exit();
   });
 }
@@ -221,6 +225,21 @@ runs(
   async (flags: { runDir: string; output: string; force?: boolean }) => {
     const { exportPolicy } = await import("./exportPolicy.ts");
     return exportPolicy(flags);
+  },
+);
+
+runs(
+  program
+    .command("report")
+    .argument("[folders...]", "run folders, suite folders, or folders of them", ["runs"])
+    .description("one page with curves, scores and intervals of finished runs, and the numbers as CSV and JSON")
+    .option("--out <folder>", "where to write it", "report")
+    .option("--resamples <number>", "of the bootstrap", count, 2000)
+    .option("--seed <number>", "of the bootstrap", seed, 1)
+    .option("--json", "one JSON object on stdout"),
+  async (flags: ReportFlags, folders: string[]) => {
+    const { writeReport } = await import("./report.ts");
+    return writeReport(folders, flags);
   },
 );
 

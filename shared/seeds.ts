@@ -5,7 +5,15 @@
  */
 
 /** The last counter word: keeps the uses apart that share a key. */
-export const stream = { environment: 1, action: 2, shuffle: 3, initialisation: 4, episode: 5, evaluation: 6 } as const;
+export const stream = {
+  environment: 1,
+  action: 2,
+  shuffle: 3,
+  initialisation: 4,
+  episode: 5,
+  evaluation: 6,
+  report: 7,
+} as const;
 export type Stream = (typeof stream)[keyof typeof stream];
 
 const M0 = 0xd2511f53;
