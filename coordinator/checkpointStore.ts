@@ -236,7 +236,8 @@ export class CheckpointStore {
     const files = (await readdir(this.#folder)).filter((name) => name.endsWith(".damaged"));
     const name = (file: string): string => file.split(".")[0]!; // begins with the update, of fixed width
     const kept = new Set([...new Set(files.map(name))].sort().slice(-damagedKept));
-    for (const file of files) if (!kept.has(name(file))) await rm(join(this.#folder, file), { force: true });
+    for (const file of files)
+      if (!kept.has(name(file))) await rm(join(this.#folder, file), { force: true, recursive: true });
   }
 
   /** Kept for whoever wants to look, but under a name that is never served. */
