@@ -71,7 +71,10 @@ export function lineChart({ x, y, lines, logarithmic, yRange }: LineChart): stri
       ...(yRange && { min: yRange[0], max: yRange[1] }),
       ...axisOf(y, 46),
     },
-    series: lines.flatMap((line) => [...(hasBand(line) ? [band(line)] : []), stroke(line)]),
+    series: lines.flatMap((line) => [
+      ...(hasBand(line) ? [band(line, Math.min(0.16, 0.8 / lines.length))] : []),
+      stroke(line),
+    ]),
   });
 }
 
@@ -97,7 +100,7 @@ function stroke({ name, place, x, points }: Line) {
 }
 
 // a polygon: up along the lower bounds, back along the upper ones. Stacked areas would not work on a logarithmic axis
-function band({ place, x, points }: Line) {
+function band({ place, x, points }: Line, opacity: number) {
   const outline = [
     ...points.map(({ low }, i) => [x[i]!, low]),
     ...points.map(({ high }, i) => [x[i]!, high]).reverse(),
@@ -108,11 +111,11 @@ function band({ place, x, points }: Line) {
     clip: true,
     data: [outline.flat()],
     dimensions: outline.flatMap((_, i) => [`x${i}`, `y${i}`]),
-    encode: { x: [0], y: [1] },
+    encode: { x: outline.map((_, i) => 2 * i), y: outline.map((_, i) => 2 * i + 1) }, // all of it decides the axes
     renderItem: (_: unknown, api: { coord(at: number[]): number[] }) => ({
       type: "polygon" as const,
       shape: { points: outline.map((at) => api.coord(at)) },
-      style: { fill: lookOf(place).colour, opacity: 0.16 },
+      style: { fill: lookOf(place).colour, opacity },
     }),
     z: 1,
   };

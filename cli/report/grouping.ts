@@ -51,7 +51,14 @@ export function groupRuns(found: readonly FoundRun[]): Grouping {
   };
 }
 
-const order = (a: string, b: string): number => a.localeCompare(b, "en", { numeric: true });
+/** By words, and by the size of numbers in them: 0.005 before 0.01. */
+export function order(a: string, b: string): number {
+  const [ours, theirs] = [a, b].map((text) => text.split(/(\d+(?:\.\d+)?(?:e[-+]?\d+)?)/));
+  const at = ours!.findIndex((part, i) => part !== theirs![i]);
+  if (at === -1) return ours!.length - theirs!.length;
+  const [x, y] = [ours![at]!, theirs![at] ?? ""];
+  return at % 2 ? Number(x) - Number(y) : x.localeCompare(y, "en");
+}
 
 export const nameOf = ({ config: { env, algo, seed }, folder }: RunRecord): string =>
   `${env}, ${algo}, seed ${seed} (${folder})`;

@@ -31,11 +31,11 @@ export function reportPage(data: ReportData, shaping: readonly Shaping[]): strin
 <nav aria-label="Sections"><a href="#curves">Learning curves</a><a href="#scores">Final scores</a><a href="#aggregates">Aggregates</a><a href="#diagnostics">Diagnostics</a><a href="#shaping">Objectives</a><a href="#runs">Runs and sources</a></nav>
 ${warnings(data)}
 <section id="curves"><h2>Learning curves</h2>
-<p class="soft">Mean return of the newest 100 raw episodes by agent step: mean over seeds, and its 95 % bootstrap interval.</p>${key}
+<p class="soft">Mean return of the newest 100 raw episodes by agent step: mean over seeds, and its 95&nbsp;% bootstrap interval.</p>${key}
 <div class="charts">${data.environments.map((environment) => curveFigure(data, environment, ["mean_return"], { title: environment, y: "return" })).join("")}</div></section>
 ${scoresSection(data)}
 <div id="aggregates">${scales}</div>
-<section id="diagnostics"><h2>Diagnostics</h2><p class="soft">Of every update, mean over seeds with its 95 % bootstrap interval.</p>${key}
+<section id="diagnostics"><h2>Diagnostics</h2><p class="soft">Of every update, mean over seeds with its 95&nbsp;% bootstrap interval.</p>${key}
 ${data.environments.map((environment) => diagnosticsOf(data, environment)).join("")}</section>
 ${shapingSection(shaping)}
 ${runsSection(data)}
@@ -50,7 +50,7 @@ function summary({ runs, environments, labels, excluded, settings, version }: Re
     [environments.length, "environment"],
     [labels.length, "label"],
   ].map(([n, what]) => `${n} ${what}${n === 1 ? "" : "s"}`);
-  return `${a} (${left}), ${b}, ${c}. Intervals: 95 % stratified bootstrap, ${settings.resamples} resamples, seed ${settings.seed}. Anchorage ${escaped(version)}.`;
+  return `${a} (${left}), ${b}, ${c}. Intervals: 95&nbsp;% stratified bootstrap, ${settings.resamples} resamples, seed ${settings.seed}. Anchorage ${escaped(version)}.`;
 }
 
 function warnings({ excluded, notices }: ReportData): string {

@@ -2,7 +2,7 @@ import { packageVersion } from "../../shared/build.ts";
 import { type Estimate, estimate } from "./bootstrap.ts";
 import { type Curve, groupCurve } from "./curves.ts";
 import { findRuns } from "./findRuns.ts";
-import { type Group, groupRuns } from "./grouping.ts";
+import { type Group, groupRuns, order } from "./grouping.ts";
 import { diagnostics, type ExcludedRun, finalScore, type Metric } from "./readRun.ts";
 import { normalised, type Reference, referenceOf, referenceSources } from "./referenceScores.ts";
 import { type Scale, type ScaleSettings, scalesOf } from "./scales.ts";
@@ -68,7 +68,7 @@ export function reportData(folders: readonly string[], settings: ScaleSettings):
     version: packageVersion,
     title: suites.length > 0 ? suites.join(", ") : environments.length > 3 ? "Report" : environments.join(", "),
     settings,
-    labels: [...new Set(groups.map(({ label }) => label))].sort((a, b) => a.localeCompare(b, "en", { numeric: true })),
+    labels: [...new Set(groups.map(({ label }) => label))].sort(order),
     environments,
     runs: groups.flatMap(reportedRuns),
     excluded: [...excluded, ...grouping.excluded],

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { findRuns } from "../../../cli/report/findRuns.ts";
-import { groupRuns } from "../../../cli/report/grouping.ts";
+import { groupRuns, order } from "../../../cli/report/grouping.ts";
 import { normalised, referenceOf } from "../../../cli/report/referenceScores.ts";
 import { reportData } from "../../../cli/report/reportData.ts";
 import { madeRun } from "./madeRun.ts";
@@ -86,6 +86,16 @@ describe("grouping", () => {
     madeRun(root, "3", { given: { algo: "ano", epsPos: 0.3, epsNeg: 0.3, seed: 2 } });
     madeRun(root, "4", { given: { algo: "papo" } }); // its own targetKl is what papo is, not a difference
     expect(labelsOf()).toEqual(["ano, eps 0.1 x1", "ano, eps 0.3 x2", "papo x1"]);
+  });
+
+  it("orders labels by the size of the numbers in them", () => {
+    expect(["papo 0.01", "ano", "papo 1e-4", "papo 0.005", "papo"].sort(order)).toEqual([
+      "ano",
+      "papo",
+      "papo 1e-4",
+      "papo 0.005",
+      "papo 0.01",
+    ]);
   });
 
   it("names a setting of the shared update that differs between algorithms", () => {
