@@ -18,8 +18,8 @@ it.each<[object, RegExp]>([
   ],
   [{ rhoBar: 2 }, /rhoBar=2 does nothing with vtrace=false/],
   [{ algo: "papo", gamma: 1 }, /gamma=1 with papo, whose bound divides by/],
-  [{ gama: 0.9 }, /gama .*Did you mean "gamma"\?/],
-  [{ gama: 0.9, seed: -1 }, /seed: .*\(got -1\).*gama /],
+  [{ gama: 0.9 }, /gama=0.9 .*Did you mean "gamma"\?/],
+  [{ gama: 0.9, seed: -1 }, /seed: .*\(got -1\).*gama=0.9 /],
 ])("a wrong setting is named with its value and what is allowed: %j", (given, message) => {
   const resolve = (): unknown => resolveRunConfig({ env: "CartPole-v1", ...given });
   expect(resolve).toThrow(message);
