@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -78,15 +79,24 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-/** A port of the loopback interface that nothing uses at this moment. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * A port of the loopback interface that nothing uses at this moment. Below those that the system gives to outgoing
+ * connections (32768 and up on Linux), one of which could take it before its server does; drawn at random, so that
+ * programs that look at the same moment rarely meet. Throws ADDRESS if it finds none.
+ */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < 100; tries++) {
+    const port = randomInt(16_384, 32_768);
+    if (await bindable(port)) return port;
+  }
+  const problem = "100 ports of 127.0.0.1 between 16384 and 32767, drawn at random, cannot be listened on.";
+  throw new OperatorError("ADDRESS", problem, "See what uses them: ss -ltn.");
+}
+
+function bindable(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
+    probe.once("error", () => resolve(false)); // in use, or not for us: that is the answer
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
   });
 }
