@@ -1,11 +1,9 @@
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
-import { createJiti } from "jiti";
 import { atariGames, createNativeEnvBatch, isNativeEnvironment, nativeEnvironmentIds } from "../native/envBatch.ts";
 import type { EnvBatch, Environment } from "../shared/environment.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
 import { didYouMean } from "../shared/suggest.ts";
+import { importUserModule } from "../shared/userModule.ts";
 import CartPole from "./environments/cartPole.ts";
 import { TypescriptEnvBatch } from "./typescriptEnvBatch.ts";
 
@@ -79,20 +77,9 @@ function typescriptBatch(
   return new TypescriptEnvBatch(environments, source);
 }
 
-/** The default export of a user's module; TypeScript is compiled by jiti. Relative to the working folder. */
+/** The default export of a user's module. */
 async function importEnvironment(path: string): Promise<EnvironmentClass> {
-  const file = resolve(path);
-  if (!existsSync(file)) {
-    const problem = `The environment module ${path} does not exist (looked for ${file}).`;
-    throw new OperatorError("ENVIRONMENT", problem, "Correct env, or run from the folder that it is relative to.");
-  }
-  let module: Record<string, unknown>;
-  try {
-    module = await createJiti(import.meta.url, { interopDefault: false }).import(file);
-  } catch (cause) {
-    const problem = `The environment module ${path} cannot be loaded: ${messageOf(cause)}.`;
-    throw new OperatorError("ENVIRONMENT", problem, "Mend it.", { cause });
-  }
+  const module = await importUserModule({ what: "environment", field: "env", path, code: "ENVIRONMENT" });
   if (typeof module.default !== "function") {
     const exported = Object.keys(module).join(", ") || "nothing";
     const problem = `The environment module ${path} has no class as its default export (it exports ${exported}).`;

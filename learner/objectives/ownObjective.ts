@@ -1,8 +1,6 @@
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
-import { createJiti } from "jiti";
 import { type AlgorithmName, isObjectivePath } from "../../shared/algorithms.ts";
-import { messageOf, OperatorError } from "../../shared/errors.ts";
+import { OperatorError } from "../../shared/errors.ts";
+import { importUserModule } from "../../shared/userModule.ts";
 import { type ExtraInput, extraInputs, type Objective } from "./objective.ts";
 import { objectives } from "./registry.ts";
 
@@ -17,18 +15,7 @@ export function objectiveOf({ objective, algo }: { readonly objective?: Objectiv
  */
 export async function loadOwnObjective(algo: string): Promise<Objective | null> {
   if (!isObjectivePath(algo)) return null;
-  const file = resolve(algo);
-  if (!existsSync(file)) {
-    const problem = `The objective module ${algo} does not exist (looked for ${file}).`;
-    throw new OperatorError("CONFIG", problem, "Correct algo, or run from the folder that it is relative to.");
-  }
-  let module: Record<string, unknown>;
-  try {
-    module = await createJiti(import.meta.url, { interopDefault: false }).import(file);
-  } catch (cause) {
-    const problem = `The objective module ${algo} cannot be loaded: ${messageOf(cause)}.`;
-    throw new OperatorError("CONFIG", problem, "Mend it.", { cause });
-  }
+  const module = await importUserModule({ what: "objective", field: "algo", path: algo, code: "CONFIG" });
   return checkedObjective(algo, module);
 }
 

@@ -5,8 +5,7 @@ import { RoundTrainer, updateSettings } from "../../learner/roundTrainer.ts";
 import type { TrainerSettings, UpdateResult } from "../../learner/trainer.ts";
 import type { UpdateEngine, UpdateSettings } from "../../learner/update.ts";
 import { algorithmNames, traitsOf } from "../../shared/algorithms.ts";
-import type { PolicySnapshot } from "../../shared/policySnapshot.ts";
-import { armRun, framesRun, play } from "./trainingRounds.ts";
+import { armRun, framesRun, play, train } from "./trainingRounds.ts";
 
 const open: RoundTrainer[] = [];
 afterEach(() => {
@@ -20,23 +19,6 @@ function trainerOf(
   const trainer = new RoundTrainer(settings, new Engine(updateSettings(settings)));
   open.push(trainer);
   return trainer;
-}
-
-/** Plays and trains `rounds` further rounds; `policies` grows by each version. */
-async function train(
-  settings: TrainerSettings,
-  trainer: RoundTrainer,
-  policies: PolicySnapshot[],
-  rounds: number,
-): Promise<UpdateResult[]> {
-  const results: UpdateResult[] = [];
-  for (let i = 0; i < rounds; i++) {
-    const round = policies.length - 1;
-    const result = trainer.update(round, await play(settings, round, policies));
-    policies.push(result.snapshot);
-    results.push(result);
-  }
-  return results;
 }
 
 describe.each(algorithmNames)("--algo %s", (algo) => {

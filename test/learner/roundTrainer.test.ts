@@ -4,10 +4,9 @@ import { CompiledUpdate } from "../../learner/compiledUpdate.ts";
 import { EagerUpdate } from "../../learner/eagerUpdate.ts";
 import { RoundTrainer, updateSettings } from "../../learner/roundTrainer.ts";
 import { decodeTensorFile, encodeTensorFile } from "../../learner/safetensors.ts";
-import type { TrainerSettings, TrainerState, UpdateResult } from "../../learner/trainer.ts";
+import type { TrainerSettings, TrainerState } from "../../learner/trainer.ts";
 import type { Minibatch, StepMetrics, UpdateEngine } from "../../learner/update.ts";
-import type { PolicySnapshot } from "../../shared/policySnapshot.ts";
-import { armRun, framesRun, play } from "./trainingRounds.ts";
+import { armRun, framesRun, play, train } from "./trainingRounds.ts";
 
 const open: RoundTrainer[] = [];
 afterEach(() => {
@@ -21,23 +20,6 @@ function trainerOf(
   const trainer = new RoundTrainer(settings, engine);
   open.push(trainer);
   return trainer;
-}
-
-/** Plays and trains `rounds` further rounds; `policies` grows by each version. */
-async function train(
-  settings: TrainerSettings,
-  trainer: RoundTrainer,
-  policies: PolicySnapshot[],
-  rounds: number,
-): Promise<UpdateResult[]> {
-  const results: UpdateResult[] = [];
-  for (let i = 0; i < rounds; i++) {
-    const round = policies.length - 1;
-    const result = trainer.update(round, await play(settings, round, policies));
-    policies.push(result.snapshot);
-    results.push(result);
-  }
-  return results;
 }
 
 /** A state as it comes back from a checkpoint: through bytes, at any alignment. */

@@ -1,7 +1,8 @@
 import { ActionSampler } from "../../actor/actionSampler.ts";
 import { Policy } from "../../actor/policy.ts";
 import type { TrainingRollout } from "../../learner/roundBatch.ts";
-import type { TrainerSettings } from "../../learner/trainer.ts";
+import type { RoundTrainer } from "../../learner/roundTrainer.ts";
+import type { TrainerSettings, UpdateResult } from "../../learner/trainer.ts";
 import type { EnvironmentSpec } from "../../shared/environment.ts";
 import type { PolicySnapshot } from "../../shared/policySnapshot.ts";
 import { resolveRunConfig } from "../../shared/presets.ts";
@@ -163,4 +164,21 @@ function emptyArrays({ rolloutSteps: steps, envBatchSize: batch }: RunConfig, sp
     terminated: new Uint8Array(cells),
     truncated: new Uint8Array(cells),
   } satisfies Partial<TrainingRollout>;
+}
+
+/** Plays and trains `rounds` further rounds; `policies` grows by each version. */
+export async function train(
+  settings: TrainerSettings,
+  trainer: RoundTrainer,
+  policies: PolicySnapshot[],
+  rounds: number,
+): Promise<UpdateResult[]> {
+  const results: UpdateResult[] = [];
+  for (let i = 0; i < rounds; i++) {
+    const round = policies.length - 1;
+    const result = trainer.update(round, await play(settings, round, policies));
+    policies.push(result.snapshot);
+    results.push(result);
+  }
+  return results;
 }
