@@ -87,7 +87,12 @@ export const isLockFile = (name: string): boolean => /^lock\.\d+(\.|$)/.test(nam
 
 const pathOf = (folder: string, number: number): string => join(folder, `lock.${number}`);
 const self = async (): Promise<Owner> => {
-  return { pid: process.pid, host: hostname(), started: await startOf(process.pid), released: false };
+  return {
+    pid: process.pid,
+    host: hostname(),
+    started: (await processAt(process.pid))?.started ?? null,
+    released: false,
+  };
 };
 
 /** Ascending. */
@@ -144,19 +149,29 @@ async function isAlive(path: string, owner: Owner): Promise<boolean> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
   }
-  const started = await startOf(owner.pid);
-  return started === null || owner.started === null || started === owner.started;
+  const found = await processAt(owner.pid);
+  if (found === null) return true;
+  return !found.ending && (owner.started === null || found.started === owner.started);
 }
 
-/** When a process started, in clock ticks since boot, with the boot; null where /proc is not there. */
-async function startOf(pid: number): Promise<string | null> {
+interface FoundProcess {
+  readonly started: string; // in clock ticks since boot, with the boot
+  /** Killed, and on its way out or waiting for its parent to notice: a pid that no longer does anything. */
+  readonly ending: boolean;
+}
+
+const exiting = 0x4; // PF_EXITING of Linux
+
+/** null where /proc is not there, or the process is gone: the pid alone decides. */
+async function processAt(pid: number): Promise<FoundProcess | null> {
   try {
     const line = await readFile(`/proc/${pid}/stat`, "utf8");
     const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8");
-    // The name, field 2, may hold spaces and brackets; field 22 counts from behind it.
-    const ticks = line.slice(line.lastIndexOf(")") + 2).split(" ")[19];
-    return `${boot.trim()}:${ticks}`;
+    // The name, field 2, may hold spaces and brackets; behind it come the state (3), the flags (9), the start (22).
+    const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
+    const ending = /^[ZX]$/.test(fields[0]!) || (Number(fields[6]) & exiting) !== 0;
+    return { started: `${boot.trim()}:${fields[19]}`, ending };
   } catch {
-    return null; // not Linux, or the process is gone: the pid alone decides
+    return null;
   }
 }

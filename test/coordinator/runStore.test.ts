@@ -1,7 +1,9 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { type OpenRunOptions, openRun } from "../../coordinator/runStore.ts";
 import type { RunConfig } from "../../shared/runConfig.ts";
 import { smallConfig, temporaryFolder } from "./runningCoordinator.ts";
@@ -146,6 +148,22 @@ it("two coordinators cannot own one folder; a dead one's lock is taken over", as
   const longAgo = new Date(Date.now() - 3_600_000);
   await utimes(join(folder, "lock.102"), longAgo, longAgo);
   expect(await opens()).toBe(true);
+});
+
+it("the lock of a killed coordinator whose parent never notices its death is taken over", async () => {
+  const folder = await temporaryFolder();
+  await closed(folder);
+  const parent = spawn("sh", ["-c", "sh -c 'echo $$; exec sleep 0' & exec sleep 600"]); // reaps nobody
+  try {
+    const [pid] = (await once(parent.stdout, "data")) as [Buffer];
+    const stateOf = () => readFile(`/proc/${Number(pid)}/stat`, "utf8");
+    await vi.waitUntil(async () => / Z /.test(await stateOf()), 10_000);
+    const owner = { pid: Number(pid), host: hostname(), started: null, released: false };
+    await writeFile(join(folder, "lock.10"), JSON.stringify(owner));
+    expect((await closed(folder, { resume: true })).created).toBe(false);
+  } finally {
+    parent.kill("SIGKILL");
+  }
 });
 
 it("of many coordinators that start at once on one folder exactly one gets it, stale lock or not", async () => {
