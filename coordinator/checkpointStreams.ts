@@ -1,11 +1,14 @@
 import { once } from "node:events";
+import { join } from "node:path";
 import type { ServerReadableStream, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
 import type { CheckpointChunk, CheckpointChunk__Output } from "../proto/gen/anchorage/v1/CheckpointChunk.ts";
 import type { CheckpointHeader__Output } from "../proto/gen/anchorage/v1/CheckpointHeader.ts";
 import type { LoadCheckpointRequest__Output } from "../proto/gen/anchorage/v1/LoadCheckpointRequest.ts";
 import type { SaveCheckpointReply } from "../proto/gen/anchorage/v1/SaveCheckpointReply.ts";
+import { maxCheckpointBytes, refusedMinibatchName } from "../shared/checkpointTransfer.ts";
 import { OperatorError } from "../shared/errors.ts";
-import type { CheckpointUpload } from "./checkpointUpload.ts";
+import { AtomicFile } from "./atomicFile.ts";
+import { brokenUpload, CheckpointUpload } from "./checkpointUpload.ts";
 import type { TrainingRun } from "./trainingRun.ts";
 
 /** A learner that stopped in mid-stream without closing it must not hold up its successor. */
@@ -14,7 +17,10 @@ const silentMs = 30_000;
 type SaveCall = ServerReadableStream<CheckpointChunk__Output, SaveCheckpointReply>;
 type LoadCall = ServerWritableStream<LoadCheckpointRequest__Output, CheckpointChunk>;
 
-/** SaveCheckpoint and LoadCheckpoint: between the stream and the store, chunk by chunk. One upload at a time. */
+/**
+ * SaveCheckpoint and LoadCheckpoint: between the stream and the store, chunk by chunk. One upload at a time. The minibatch
+ * of a refused step comes in the same way.
+ */
 export class CheckpointStreams {
   readonly #run: TrainingRun;
   #uploading: Promise<unknown> = Promise.resolve();
@@ -25,17 +31,13 @@ export class CheckpointStreams {
 
   /** Answers `refused` for what cannot be stored; the run goes on and the learner keeps the checkpoint. */
   save(call: SaveCall, callback: sendUnaryData<SaveCheckpointReply>): void {
-    const { metrics, metricsLog, log } = this.#run.parts;
+    const { metrics, log } = this.#run.parts;
     const done = this.#uploading.then(() => this.#receive(call));
     this.#uploading = done.catch(() => undefined); // reported below
     done
       .then(async (header) => {
-        const { state } = this.#run.parts.store;
-        if (!state.current.checkpointed) await state.change(() => ({ checkpointed: true }));
-        metrics.checkpointsStored.inc();
-        log.debug({ update: header.update, bytes: header.total_bytes }, "checkpoint stored");
-        await metricsLog.sync(); // what a resume from it builds on
-        this.#run.emit("changed");
+        if (header.refused_minibatch) log.warn(`the minibatch of a refused step is in ${refusedMinibatchName}`);
+        else await this.#checkpointStored(header);
         callback(null, { stored: true, refused: "" });
       })
       .catch((error: unknown) => {
@@ -47,6 +49,15 @@ export class CheckpointStreams {
         log.error(`checkpoint refused: ${error.message}`);
         callback(null, { stored: false, refused: error.message });
       });
+  }
+
+  async #checkpointStored({ update, total_bytes: bytes }: CheckpointHeader__Output): Promise<void> {
+    const { metrics, metricsLog, log, store } = this.#run.parts;
+    if (!store.state.current.checkpointed) await store.state.change(() => ({ checkpointed: true }));
+    metrics.checkpointsStored.inc();
+    log.debug({ update, bytes }, "checkpoint stored");
+    await metricsLog.sync(); // what a resume from it builds on
+    this.#run.emit("changed");
   }
 
   async #receive(call: SaveCall): Promise<CheckpointHeader__Output> {
@@ -64,7 +75,7 @@ export class CheckpointStreams {
           header = chunk.header;
           this.#admit(header);
           if (this.#run.parts.checkpoints.has(header)) return header; // its answer was lost: it is stored already
-          upload = await this.#run.parts.checkpoints.begin(header);
+          upload = await this.#begin(header);
         } else await required(upload).write(chunk.data ?? Buffer.alloc(0));
       }
       await required(upload).commit();
@@ -74,6 +85,13 @@ export class CheckpointStreams {
       clearTimeout(timer);
       await upload?.abandon();
     }
+  }
+
+  async #begin(header: CheckpointHeader__Output): Promise<CheckpointUpload> {
+    const { checkpoints, store } = this.#run.parts;
+    if (!header.refused_minibatch) return checkpoints.begin(header);
+    if (header.total_bytes > maxCheckpointBytes) throw brokenUpload(`${header.total_bytes} bytes are announced`);
+    return new CheckpointUpload(header, await AtomicFile.create(join(store.folder, refusedMinibatchName)));
   }
 
   /** Throws MISMATCH for a learner that does not own the run (any more). */

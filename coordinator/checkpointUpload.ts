@@ -3,15 +3,16 @@ import type { CheckpointHeader__Output } from "../proto/gen/anchorage/v1/Checkpo
 import { OperatorError } from "../shared/errors.ts";
 import type { AtomicFile } from "./atomicFile.ts";
 
-/** One checkpoint on its way in. Either commit() or abandon() must follow. */
+/** One checkpoint, or the minibatch of a refused step, on its way in. Either commit() or abandon() must follow. */
 export class CheckpointUpload {
   readonly header: CheckpointHeader__Output;
   readonly #file: AtomicFile;
-  readonly #stored: () => Promise<void>;
+  readonly #stored: (() => Promise<void>) | null;
   readonly #hash = createHash("sha256");
   #bytes = 0;
 
-  constructor(header: CheckpointHeader__Output, file: AtomicFile, stored: () => Promise<void>) {
+  /** @param stored once the file is there */
+  constructor(header: CheckpointHeader__Output, file: AtomicFile, stored: (() => Promise<void>) | null = null) {
     this.header = header;
     this.#file = file;
     this.#stored = stored;
@@ -32,7 +33,7 @@ export class CheckpointUpload {
     const digest = this.#hash.digest("hex");
     if (digest !== sha256) throw brokenUpload(`its sha256 is ${digest}, announced was ${sha256}`);
     await this.#file.commit();
-    await this.#stored();
+    await this.#stored?.();
   }
 
   abandon(): Promise<void> {

@@ -3,7 +3,6 @@ import type { RunState__Output as RunState } from "../proto/gen/anchorage/v1/Run
 import { buildId } from "../shared/build.ts";
 import { CoordinatorClient } from "../shared/coordinatorClient.ts";
 import type { DeployConfig } from "../shared/deployConfig.ts";
-import { messageOf, OperatorError } from "../shared/errors.ts";
 import type { Fingerprint } from "../shared/fingerprint.ts";
 import { type Lifecycle, processLifecycle } from "../shared/lifecycle.ts";
 import { type Logger, logger } from "../shared/log.ts";
@@ -14,6 +13,7 @@ import type { RunConfig } from "../shared/runConfig.ts";
 import { RunMember } from "../shared/runMember.ts";
 import { servedRun } from "../shared/servedRun.ts";
 import { Transport } from "../shared/transport.ts";
+import { reportFailure } from "./failureReport.ts";
 import { learnerFingerprint } from "./learnerFingerprint.ts";
 import { type LearnerMetrics, learnerMetrics } from "./metrics.ts";
 import { restore } from "./restore.ts";
@@ -158,8 +158,7 @@ async function asMember(context: MemberContext, options: RunLearnerOptions): Pro
   try {
     return await Promise.race([training, lost]);
   } catch (error) {
-    await reportFailure(context, error);
-    throw error;
+    throw await reportFailure(context, error);
   }
 }
 
@@ -181,17 +180,6 @@ function isOver(state: RunState): boolean {
 async function tensorflowTrainer(): Promise<(settings: TrainerSettings) => Trainer> {
   const { TrainerThread } = await import("./trainerThread.ts");
   return (settings) => new TrainerThread(settings);
-}
-
-/** Failures that come back however often the learner is started again: the run is over, and its members should know. */
-const final = new Set(["CONFIG", "ENVIRONMENT", "NUMERIC", "SHAPE"]);
-
-async function reportFailure({ client, member, log }: MemberContext, error: unknown): Promise<void> {
-  if (!(error instanceof OperatorError) || !final.has(error.code)) return;
-  const report = { generation: member.generation, update: 0, metrics: {}, failure: error.message };
-  await client
-    .reportUpdate(report, { patienceMs: 5_000 })
-    .catch((reason: unknown) => log.error(`the failure could not be reported: ${messageOf(reason)}`));
 }
 
 function isAbort(error: unknown, { stopping }: Lifecycle): boolean {

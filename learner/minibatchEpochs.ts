@@ -1,7 +1,9 @@
-import { type RunConfig, runShape } from "../shared/runConfig.ts";
+import { OperatorError } from "../shared/errors.ts";
+import { runShape } from "../shared/runConfig.ts";
 import { shuffledIndices } from "../shared/seeds.ts";
 import type { MinibatchGatherer } from "./minibatches.ts";
-import type { UpdateEngine } from "./update.ts";
+import { type MinibatchOutline, refusedMinibatch } from "./refusedMinibatch.ts";
+import type { StepMetrics, UpdateEngine } from "./update.ts";
 import type { UpdateMetrics } from "./updateMetrics.ts";
 
 export interface EpochsDone {
@@ -11,16 +13,17 @@ export interface EpochsDone {
 
 /**
  * Epochs x minibatches on one round, reshuffled each epoch. With targetKl they end after the first epoch whose last
- * minibatch had a larger approximate KL.
+ * minibatch had a larger approximate KL. Throws RefusedMinibatch where a step's loss or gradient is not finite.
  */
 export function trainEpochs(
   engine: UpdateEngine,
   gatherer: MinibatchGatherer,
-  config: RunConfig,
+  outline: MinibatchOutline,
   round: number,
   learningRate: number,
   metrics: UpdateMetrics,
 ): EpochsDone {
+  const { config } = outline.settings;
   const { stepsPerRound, minibatchSize } = runShape(config);
   const { targetKl } = config;
   let gatherMs = 0;
@@ -31,7 +34,15 @@ export function trainEpochs(
     for (let from = 0; from < stepsPerRound; from += minibatchSize) {
       const minibatch = gatherer.gather(indices, from);
       gatherMs += performance.now() - began;
-      const step = engine.step(minibatch, learningRate);
+      let step: StepMetrics;
+      try {
+        step = engine.step(minibatch, learningRate);
+      } catch (error) {
+        if (!(error instanceof OperatorError && error.code === "NUMERIC")) throw error;
+        const samples = indices.slice(from, from + minibatchSize);
+        const place = { round, epoch, minibatch: from / minibatchSize, learningRate, samples };
+        throw refusedMinibatch(error, engine, minibatch, place, outline);
+      }
       metrics.add(step);
       approxKl = step.approxKl;
       began = performance.now();

@@ -6,6 +6,7 @@ import { initialWeights } from "./initialWeights.ts";
 import { trainsCriticOnly } from "./loss.ts";
 import { trainEpochs } from "./minibatchEpochs.ts";
 import { MinibatchGatherer, type Samples } from "./minibatches.ts";
+import { type InputSpec, minibatchInputs } from "./minibatchInputs.ts";
 import { type NetworkSpec, networkSpec } from "./networkSpec.ts";
 import type { Objective } from "./objectives/objective.ts";
 import { objectiveOf } from "./objectives/ownObjective.ts";
@@ -39,6 +40,7 @@ export function updateSettings(
 export class RoundTrainer {
   readonly #settings: TrainerSettings;
   readonly #network: NetworkSpec;
+  readonly #inputs: readonly InputSpec[];
   readonly #engine: UpdateEngine;
   readonly #builder: RoundBatchBuilder;
   readonly #samples: Samples;
@@ -55,6 +57,7 @@ export class RoundTrainer {
     const { stepsPerRound, minibatchSize } = runShape(config);
     this.#settings = settings;
     this.#network = networkSpec(config, spec);
+    this.#inputs = minibatchInputs(updateSettings(settings, own));
     this.#engine = engine;
     this.#objective = objectiveOf({ algo: config.algo, ...(own && { objective: own }) });
     this.#klCoef = config.klCoef;
@@ -224,7 +227,9 @@ export class RoundTrainer {
     klCoef?.fill(this.#klCoef);
     oldPolicy?.set(this.#policyRows());
     const step = trainsCriticOnly(config) ? this.#policyStep() : {};
-    const { epochs, gatherSeconds } = trainEpochs(this.#engine, this.#gatherer, config, round, learningRate, metrics);
+    const outline = { settings: this.#settings, network: this.#network, inputs: this.#inputs };
+    const done = trainEpochs(this.#engine, this.#gatherer, outline, round, learningRate, metrics);
+    const { epochs, gatherSeconds } = done;
     const learned: Record<string, number> = { gather_seconds: gatherSeconds, ...step };
     if (config.targetKl !== null) learned.epochs = epochs;
     if (klCoef) learned.kl_coef = this.#klCoef;

@@ -29,10 +29,11 @@ async function handle(message: TrainerCall): Promise<void> {
   try {
     answer = broken && message.call !== "close" ? { failure: broken } : { result: await answerTo(message) };
   } catch (error) {
-    broken = failureOf(error);
-    answer = { failure: broken };
+    const failure = failureOf(error);
+    broken = { ...failure, minibatch: null }; // its bytes are given away
+    answer = { failure };
   }
-  port.postMessage(answer, "result" in answer ? buffersOf(answer.result) : []);
+  port.postMessage(answer, "result" in answer ? buffersOf(answer.result) : failureBuffers(answer.failure));
   if (message.call === "close") port.close();
 }
 
@@ -53,6 +54,10 @@ async function answerTo(message: TrainerCall): Promise<TrainerResults[keyof Trai
       trainer.close();
       return null;
   }
+}
+
+function failureBuffers({ minibatch }: TrainerFailure): ArrayBuffer[] {
+  return minibatch === null ? [] : [minibatch.buffer as ArrayBuffer];
 }
 
 /** What is given away instead of copied: megabytes of policy and weights. */

@@ -16,6 +16,17 @@ export interface StoredCheckpoint {
   readonly bytes: Uint8Array;
 }
 
+/** What else goes the way of a checkpoint: the minibatch of a step that was refused, for people to look at. */
+export interface RefusedMinibatchFile {
+  readonly generation: number;
+  readonly update: number; // updates done
+  readonly bytes: Uint8Array;
+}
+/** Its name in the run folder; there is one, the newest. */
+export const refusedMinibatchName = "refused-minibatch.safetensors";
+
+type SentFile = StoredCheckpoint | RefusedMinibatchFile;
+
 export const checkpointChunkBytes = 1024 * 1024;
 /** A header that promises more is refused: the bytes are held in memory once. */
 export const maxCheckpointBytes = 4 * 1024 ** 3;
@@ -23,9 +34,10 @@ export const maxCheckpointBytes = 4 * 1024 ** 3;
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 /** Writes header and chunks to a stream, waiting whenever it is full. Rejects if the stream fails. */
-export async function writeChunks(stream: Writable, checkpoint: StoredCheckpoint, signal: AbortSignal): Promise<void> {
-  const { generation, update, meanReturn, bytes } = checkpoint;
-  const header = { generation, update, total_bytes: bytes.length, sha256: sha256(bytes), mean_return: meanReturn };
+async function writeChunks(stream: Writable, file: SentFile, signal: AbortSignal): Promise<void> {
+  const { generation, update, bytes } = file;
+  const kind = "meanReturn" in file ? { mean_return: file.meanReturn } : { refused_minibatch: true };
+  const header = { generation, update, total_bytes: bytes.length, sha256: sha256(bytes), ...kind };
   stream.write({ header } satisfies CheckpointChunk);
   for (let at = 0; at < bytes.length; at += checkpointChunkBytes) {
     signal.throwIfAborted();
@@ -75,7 +87,7 @@ export class CheckpointAssembly {
 
 export function sendCheckpoint(
   stub: Stub,
-  checkpoint: StoredCheckpoint,
+  file: SentFile,
   options: CallOptions,
   signal?: AbortSignal,
 ): Promise<SaveCheckpointReply__Output> {
@@ -90,7 +102,7 @@ export function sendCheckpoint(
     const cancel = (): void => call.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     call.on("error", () => ended.abort()); // the callback above has the status
-    writeChunks(call, checkpoint, ended.signal).then(
+    writeChunks(call, file, ended.signal).then(
       () => call.end(),
       // An early answer (refused) ends the writing; anything else is our own failure and must end the call.
       (error: unknown) => {

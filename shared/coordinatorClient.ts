@@ -13,7 +13,12 @@ import type { UpdateReport } from "../proto/gen/anchorage/v1/UpdateReport.ts";
 import type { WatchEvent__Output } from "../proto/gen/anchorage/v1/WatchEvent.ts";
 import { coordinatorProto } from "../proto/load.ts";
 import { retry } from "./backoff.ts";
-import { receiveCheckpoint, type StoredCheckpoint, sendCheckpoint } from "./checkpointTransfer.ts";
+import {
+  type RefusedMinibatchFile,
+  receiveCheckpoint,
+  type StoredCheckpoint,
+  sendCheckpoint,
+} from "./checkpointTransfer.ts";
 import { messageOf } from "./errors.ts";
 import { grpcError, isTransient } from "./grpcErrors.ts";
 import { clientOptions } from "./grpcOptions.ts";
@@ -98,6 +103,13 @@ export class CoordinatorClient {
   saveCheckpoint(checkpoint: StoredCheckpoint, settings?: CallSettings): Promise<SaveCheckpointReply__Output> {
     return this.#retrying("SaveCheckpoint", settings, () =>
       sendCheckpoint(this.#stub, checkpoint, this.#callOptions(checkpointDeadlineMs), settings?.signal),
+    );
+  }
+
+  /** Stores the minibatch of a refused step as the run folder's `refusedMinibatchName`, whole or not at all. */
+  saveRefusedMinibatch(file: RefusedMinibatchFile, settings?: CallSettings): Promise<SaveCheckpointReply__Output> {
+    return this.#retrying("SaveCheckpoint", settings, () =>
+      sendCheckpoint(this.#stub, file, this.#callOptions(checkpointDeadlineMs), settings?.signal),
     );
   }
 

@@ -15,7 +15,8 @@ const contentOf = (update: number): Buffer => Buffer.alloc(5000 + update, update
 async function put(store: CheckpointStore, update: number, meanReturn: number, generation = 1): Promise<void> {
   const bytes = contentOf(update);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
-  const upload = await store.begin({ generation, update, total_bytes: bytes.length, sha256, mean_return: meanReturn });
+  const about = { mean_return: meanReturn, refused_minibatch: false };
+  const upload = await store.begin({ generation, update, total_bytes: bytes.length, sha256, ...about });
   await upload.write(bytes.subarray(0, 1000));
   await upload.write(bytes.subarray(1000));
   await upload.commit();

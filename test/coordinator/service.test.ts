@@ -66,6 +66,22 @@ it("stores a checkpoint of several chunks and gives the same bytes back", async 
   expect((await readdir(join(runDir, "checkpoints"))).length).toBe(2);
 });
 
+it("keeps the minibatch of a refused step, which is no checkpoint; there is one, the newest", async () => {
+  const runDir = await temporaryFolder();
+  const { client } = await startCoordinator({ runDir });
+  const { generation } = await client.register(registration("LEARNER"));
+  const send = (fill: number) => client.saveRefusedMinibatch({ generation, update: 0, bytes: bytes(2_000_000, fill) });
+  expect(await send(1)).toEqual({ stored: true, refused: "" });
+  expect(await send(2)).toEqual({ stored: true, refused: "" });
+  const kept = await readFile(join(runDir, "refused-minibatch.safetensors"));
+  expect(Buffer.compare(kept, bytes(2_000_000, 2))).toBe(0);
+  expect((await client.getRun()).newest_checkpoint).toBe(0);
+  expect(await client.loadCheckpoint()).toBeNull();
+  await client.register(registration("LEARNER"));
+  expect(await send(3)).toMatchObject({ stored: false, refused: expect.stringContaining("superseded") });
+  expect(JSON.parse(await readFile(join(runDir, "state.json"), "utf8")).checkpointed).toBe(false);
+});
+
 it("serves the checkpoint before a damaged newest one, loudly", async () => {
   const runDir = await temporaryFolder();
   const { client, metricsPort } = await startCoordinator({ runDir });

@@ -8,6 +8,7 @@ export interface CheckpointHeader {
   'total_bytes'?: (number | string | Long);
   'sha256'?: (string);
   'mean_return'?: (number | string);
+  'refused_minibatch'?: (boolean);
 }
 
 export interface CheckpointHeader__Output {
@@ -16,4 +17,5 @@ export interface CheckpointHeader__Output {
   'total_bytes': (number);
   'sha256': (string);
   'mean_return': (number);
+  'refused_minibatch': (boolean);
 }
