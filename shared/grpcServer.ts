@@ -13,7 +13,7 @@ import { openWindows } from "./flowControl.ts";
 import { type Access, accessControl } from "./grpcAccess.ts";
 import { serverOptions } from "./grpcOptions.ts";
 import type { MethodLimit } from "./guardedCall.ts";
-import { guardServer } from "./http2Guard.ts";
+import { type GuardBounds, guardServer } from "./http2Guard.ts";
 import { addressError } from "./metricsServer.ts";
 import { makeListener } from "./peers.ts";
 import type { PortRefusals } from "./portRefusals.ts";
@@ -42,10 +42,9 @@ export interface GrpcServerOptions {
 }
 
 /** What strangers may cost a server; docs/hostileInput.md. By method name. */
-export interface ServerGuard {
+export interface ServerGuard extends GuardBounds {
   readonly limits: Readonly<Record<string, MethodLimit>>;
   readonly bounds: Readonly<Record<string, WireBounds>>;
-  readonly maxConnections: number;
   readonly refusals: PortRefusals;
 }
 

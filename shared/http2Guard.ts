@@ -7,11 +7,20 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import { endCall, GuardedCall, type MethodLimit } from "./guardedCall.ts";
+import { callsPerSecond, GuardedConnection, peerOf, resetsPerSecond } from "./guardedConnection.ts";
 import { type PortRefusals, quoted, type RefusalReason } from "./portRefusals.ts";
 import { TokenBucket } from "./tokenBucket.ts";
 
-export interface GuardOptions {
+/** What all peers together may take of one server. */
+export interface GuardBounds {
   readonly maxConnections: number;
+  /** New ones at once; beyond that 200 a second. */
+  readonly connectionBurst?: number;
+  /** Of messages that are not whole yet. */
+  readonly pendingBytes?: number;
+}
+
+export interface GuardOptions extends GuardBounds {
   /** By path, /package.Service/Method; for others grpc-js answers that they are not implemented. */
   readonly methods: ReadonlyMap<string, MethodLimit>;
   readonly refusals: PortRefusals;
@@ -21,35 +30,19 @@ export interface GuardOptions {
 
 /** Ours greet as soon as they are connected; TLS over a slow link takes a second. */
 const defaultHandshakeMs = 10_000;
-/** Half-received messages of all peers. Of a fleet's rollouts a few MB each are on the way at once. */
-const mostPendingBytes = 512 * 1024 * 1024;
+/** Of a fleet's rollouts a few MB each are on the way at once. */
+const defaultPendingBytes = 512 * 1024 * 1024;
 /** A whole fleet that comes back after a restart, but no flood. */
-const connectionBurst = 1_000;
+const defaultConnectionBurst = 1_000;
 const connectionsPerSecond = 200;
-/** Of one connection: a process of ours makes a few calls a second. */
-const callBurst = 1_000;
-const callsPerSecond = 200;
 /**
  * Bytes a second that are no call's data (headers, pings, settings, window updates, priorities), beside a share of the
  * data for framing and TLS. Ours send some hundred; 256 KiB are 15 000 pings.
  */
 const overheadPerSecond = 256 * 1024;
-const overheadShare = 0.02;
 const sweepMs = 1_000;
 /** A request that sends nothing for so long gives its place up where others wait for one. */
 const silenceMs = 2_000;
-
-interface Connection {
-  readonly socket: Socket;
-  readonly peer: string; // address:port
-  readonly since: number;
-  readonly calls: TokenBucket;
-  session: Http2Session | null;
-  greeted: boolean;
-  open: number; // calls
-  data: number; // bytes of calls' bodies
-  seen: { at: number; read: number; data: number };
-}
 
 /**
  * Stands between the network and grpc-js, which has limits for whole messages and for the streams of one connection;
@@ -58,17 +51,18 @@ interface Connection {
  */
 export class Http2Guard {
   readonly #options: GuardOptions;
-  readonly #connections = new Map<string, Connection>(); // by peer
-  readonly #sessions = new WeakMap<Http2Session, Connection>();
-  readonly #idle = new Set<Connection>(); // no call open, longest so first: they make room for new ones
+  readonly #connections = new Map<string, GuardedConnection>(); // by peer
+  readonly #sessions = new WeakMap<Http2Session, GuardedConnection>();
+  readonly #idle = new Set<GuardedConnection>(); // no call open, longest so first: they make room for new ones
   readonly #calls = new Set<GuardedCall>();
   readonly #perMethod = new Map<string, number>();
-  readonly #accepts = new TokenBucket(connectionBurst, connectionsPerSecond);
+  readonly #accepts: TokenBucket;
   #pending = 0;
 
   /** `server`: grpc-js has set its handlers up already. */
   constructor(server: Http2Server, options: GuardOptions) {
     this.#options = options;
+    this.#accepts = new TokenBucket(options.connectionBurst ?? defaultConnectionBurst, connectionsPerSecond);
     gate<[Socket]>(server, "connection", (handlers, socket) => this.#connected(socket) && handlers());
     gate<[ServerHttp2Stream, IncomingHttpHeaders]>(server, "stream", (handlers, stream, headers) =>
       this.#called(handlers, stream, headers),
@@ -105,10 +99,7 @@ export class Http2Guard {
       if (idlest === undefined) return turnAway("connections", `${maxConnections} connections are at work already`);
       this.#drop(idlest, "connections", `idle, and ${maxConnections} connections are the most`);
     }
-    const since = performance.now();
-    const seen = { at: since, read: 0, data: 0 };
-    const calls = new TokenBucket(callBurst, callsPerSecond, since);
-    const connection = { socket, peer, since, calls, session: null, greeted: false, open: 0, data: 0, seen };
+    const connection = new GuardedConnection(socket);
     this.#connections.set(peer, connection);
     this.#idle.add(connection);
     socket.once("close", () => this.#forget(connection));
@@ -125,23 +116,32 @@ export class Http2Guard {
     });
   }
 
-  #forget(connection: Connection): void {
+  #forget(connection: GuardedConnection): void {
     if (this.#connections.get(connection.peer) === connection) this.#connections.delete(connection.peer);
     this.#idle.delete(connection);
+    if (connection.session !== null) this.#sessions.delete(connection.session);
   }
 
-  #drop(connection: Connection, reason: RefusalReason, what: string): void {
+  #drop(connection: GuardedConnection, reason: RefusalReason, what: string): void {
     this.#refuse(reason, connection.peer, what);
     this.#forget(connection);
-    if (connection.session?.destroyed === false)
-      connection.session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    connection.socket.destroy();
+    const { session, socket } = connection;
+    // In a moment: this may run while the session reads, and Node aborts where one is destroyed then (nodejs/node#64850).
+    setImmediate(() => {
+      if (session?.destroyed === false) session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      socket.destroy();
+    });
   }
 
   #called(handlers: () => void, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    stream.on("error", () => undefined); // unheard it would end the process, and what a peer does to its call does not matter
     const connection = stream.session && this.#sessions.get(stream.session);
     if (!connection) return stream.close(constants.NGHTTP2_REFUSED_STREAM); // dropped a moment ago
-    if (!connection.calls.take()) return this.#drop(connection, "flood", `over ${callsPerSecond} calls a second`);
+    if (!connection.takeCall()) return this.#drop(connection, "flood", `over ${callsPerSecond} calls a second`);
+    stream.once("close", () => {
+      if (!connection.ended(stream) && this.#connections.get(connection.peer) === connection)
+        this.#drop(connection, "flood", `over ${resetsPerSecond} calls a second were taken back`);
+    });
     const path = String(headers[":path"] ?? "");
     const limit = this.#options.methods.get(path);
     if (limit === undefined) {
@@ -151,7 +151,6 @@ export class Http2Guard {
     const encoding = String(headers["grpc-encoding"] ?? "identity");
     const refusal = this.#tooMany(path, limit) ?? (encoding === "identity" ? null : compression(encoding));
     if (refusal === null) return this.#follow(connection, new GuardedCall(stream, path, limit), handlers);
-    stream.on("error", () => undefined); // what a peer does to a call that is refused does not matter
     this.#refuse(refusal.reason, `${connection.peer} ${path}`, refusal.what);
     endCall(stream, refusal.what);
   }
@@ -172,7 +171,7 @@ export class Http2Guard {
     return silent !== null;
   }
 
-  #follow(connection: Connection, call: GuardedCall, handlers: () => void): void {
+  #follow(connection: GuardedConnection, call: GuardedCall, handlers: () => void): void {
     const { stream, path } = call;
     const open = (by: number): void => {
       connection.open += by;
@@ -182,6 +181,7 @@ export class Http2Guard {
     };
     open(+1);
     this.#calls.add(call);
+    const { pendingBytes: most = defaultPendingBytes } = this.#options;
     let pending = 0;
     const account = (now: number): void => {
       this.#pending += now - pending;
@@ -200,8 +200,8 @@ export class Http2Guard {
       const refusal = call.receive(chunk);
       account(call.pending);
       if (refusal !== null) this.#end(call, refusal);
-      else if (this.#pending > mostPendingBytes)
-        this.#end(call, { reason: "memory", what: `unfinished messages take ${mostPendingBytes} bytes; try again` });
+      else if (this.#pending > most)
+        this.#end(call, { reason: "memory", what: `unfinished messages take ${most} bytes; try again` });
     });
   }
 
@@ -221,7 +221,7 @@ export class Http2Guard {
     for (const connection of [...this.#connections.values()]) {
       if (!connection.greeted && now - connection.since > handshakeMs)
         this.#drop(connection, "handshake", `no HTTP/2 greeting within ${handshakeMs} ms`);
-      else if (overhead(connection, now) > overheadPerSecond)
+      else if (connection.overhead(now) > overheadPerSecond)
         this.#drop(connection, "flood", `over ${overheadPerSecond} bytes a second of HTTP/2 frames without data`);
     }
   }
@@ -231,19 +231,6 @@ const compression = (encoding: string): { reason: RefusalReason; what: string } 
   reason: "compression",
   what: `grpc-encoding ${quoted(encoding, 40)} is not taken: send messages as they are`,
 });
-
-/** Bytes a second since the last look that were no call's data. */
-function overhead(connection: Connection, now: number): number {
-  const { seen, data } = connection;
-  const read = connection.socket.bytesRead;
-  const spent = read - seen.read - (data - seen.data) * (1 + overheadShare);
-  connection.seen = { at: now, read, data };
-  return (spent * 1000) / Math.max(1, now - seen.at);
-}
-
-function peerOf(socket: { remoteAddress?: string | undefined; remotePort?: number | undefined }): string {
-  return `${socket.remoteAddress}:${socket.remotePort}`;
-}
 
 /** Puts `admit` before the handlers that an event has; they run when it calls them. */
 function gate<Given extends unknown[]>(

@@ -43,7 +43,7 @@ export function undisturbed(config: FleetOptions["config"]): Promise<RunOutcome>
   const key = JSON.stringify(config);
   const known = references.get(key);
   if (known !== undefined) return known;
-  const made = startFleet({ config, actors: 1 }).then((fleet) => fleet.finished());
+  const made = startFleet({ config, actors: 1 }).then((fleet) => fleet.finished(900_000));
   references.set(key, made);
   return made;
 }

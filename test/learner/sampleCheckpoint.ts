@@ -2,12 +2,13 @@ import { type CheckpointParts, encodeCheckpoint } from "../../learner/checkpoint
 import { networkSpec, parameterSpecs } from "../../learner/networkSpec.ts";
 import { encodeTrainerState, type StateOutline } from "../../learner/trainerState.ts";
 import { fingerprint } from "../../shared/fingerprint.ts";
-import { configDigest } from "../../shared/runConfig.ts";
+import { configDigest, type RunConfig } from "../../shared/runConfig.ts";
 import { cartPoleSpec, sha256Hex, smallRun, stateBytes } from "./syntheticRollout.ts";
 
 /** A whole checkpoint of a tiny run after update 5: two EnvBatches, policy lag 1, every tensor that a run can have. */
 export function sampleCheckpoint(): {
   readonly parts: CheckpointParts;
+  readonly config: RunConfig;
   readonly bytes: Buffer;
   readonly outline: StateOutline;
 } {
@@ -58,5 +59,5 @@ export function sampleCheckpoint(): {
   };
   const parts = { metadata, trainer: encodeTrainerState(numbers, network), policies, starts };
   const outline = { network, environments: 4, observationVersions: [4, 5], normalizeRewards: true, steersKlCoef: true };
-  return { parts, bytes: Buffer.from(encodeCheckpoint(parts)), outline };
+  return { parts, config, bytes: Buffer.from(encodeCheckpoint(parts)), outline };
 }

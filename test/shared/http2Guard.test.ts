@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { connect as connectSocket, type Socket } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { expect, it, onTestFinished, vi } from "vitest";
@@ -9,12 +9,16 @@ import { coordinatorProto } from "../../proto/load.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { splitAddress, startGrpcServer } from "../../shared/grpcServer.ts";
 import type { MethodLimit } from "../../shared/guardedCall.ts";
+import type { GuardBounds } from "../../shared/http2Guard.ts";
 import { Transport } from "../../shared/transport.ts";
 import { CountedRefusals } from "./openGuard.ts";
 
 const prefix = "/anchorage.v1.Coordinator/";
 
-async function guarded(limits: Readonly<Record<string, MethodLimit>> = coordinatorLimits, maxConnections = 50) {
+async function guarded(
+  limits: Readonly<Record<string, MethodLimit>> = coordinatorLimits,
+  given: Partial<GuardBounds> = {},
+) {
   const refusals = new CountedRefusals();
   const server = await startGrpcServer({
     what: "The test",
@@ -24,7 +28,7 @@ async function guarded(limits: Readonly<Record<string, MethodLimit>> = coordinat
     handlers: {
       GetRun: (_call: unknown, reply: (error: null, run: object) => void) => reply(null, { run_id: "honest" }),
     },
-    guard: { limits, bounds: { ReportUpdate: { 5: { most: 10 } } }, maxConnections, refusals },
+    guard: { limits, bounds: { ReportUpdate: { 5: { most: 10 } } }, maxConnections: 50, refusals, ...given },
     transport: Transport.plain,
     setting: "listen",
     access: coordinatorAccess,
@@ -121,7 +125,7 @@ it("a request that does not end is ended, and an honest call goes on beside it",
 });
 
 it("at the most connections the one that was idle longest makes room", async () => {
-  const { refusals, session, honest } = await guarded(coordinatorLimits, 5);
+  const { refusals, session, honest } = await guarded(coordinatorLimits, { maxConnections: 5 });
   expect((await honest.getRun()).run_id).toBe("honest");
   const working = session();
   const held = call(working, "Watch", Buffer.alloc(0));
@@ -132,6 +136,37 @@ it("at the most connections the one that was idle longest makes room", async () 
   expect(refusals.of("connections")).toBeGreaterThanOrEqual(15);
   expect(held.closed).toBe(false); // at work: not the one to go
   expect((await honest.getRun()).run_id).toBe("honest"); // its idle connection was cut; it comes back by itself
+});
+
+it("connections that come faster than a fleet returns are closed at once, and an honest one gets in", async () => {
+  const { refusals, raw, honest } = await guarded(coordinatorLimits, { maxConnections: 10_000, connectionBurst: 5 });
+  const crowd: Promise<unknown>[] = [];
+  while (refusals.of("connection_rate") === 0) {
+    const sockets = Array.from({ length: 100 }, raw);
+    crowd.push(...sockets.map((socket) => once(socket.resume(), "close")));
+    await Promise.all(sockets.map((socket) => once(socket, "connect")));
+  }
+  await Promise.race(crowd); // of those that were let in none is cut before 10 s
+  expect((await honest.getRun()).run_id).toBe("honest"); // it tries again until it is let in
+});
+
+it("half-received messages of all peers together are bounded", async () => {
+  const { refusals, session, honest } = await guarded(coordinatorLimits, { pendingBytes: 100_000 });
+  const part = message(60_000, Buffer.alloc(40_000));
+  const held = [0, 1].map(() => call(session(), "Heartbeat", part));
+  await Promise.all(held.map((stream) => new Promise((sent) => stream.write(Buffer.alloc(0), sent))));
+  let last = call(session(), "Heartbeat", part);
+  const answers = await Promise.race([...held, last].map(refusal));
+  expect(answers).toEqual({
+    code: status.RESOURCE_EXHAUSTED,
+    message: "unfinished messages take 100000 bytes; try again",
+  });
+  expect(refusals.of("memory")).toBe(1);
+  // the one that was refused has given its share back: there is room for one more, and not for two
+  expect((await honest.getRun()).run_id).toBe("honest");
+  last = call(session(), "Heartbeat", part);
+  expect((await Promise.race([...held, last].filter((stream) => !stream.closed).map(refusal))).message).toMatch(/take/);
+  expect(refusals.of("memory")).toBe(2);
 });
 
 it("random bytes instead of HTTP/2 end their own connection only", async () => {
@@ -171,6 +206,23 @@ it("a connection that opens calls without end is cut as a flood", async () => {
   while (refusals.of("flood") === 0) {
     const calls = Array.from({ length: 50 }, () => call(open, "Hack", Buffer.alloc(0)).resume().end());
     await Promise.all(calls.map((ended) => new Promise((resolve) => ended.once("close", resolve))));
+  }
+  expect(refusals.of("flood")).toBe(1);
+  expect((await honest.getRun()).run_id).toBe("honest");
+}, 40_000);
+
+it("a connection that takes its calls back as fast as it opens them (rapid reset) is cut as a flood", async () => {
+  const { refusals, session, honest } = await guarded();
+  const open = session();
+  let cut = false;
+  for (const end of ["goaway", "close"])
+    open.once(end, () => {
+      cut = true;
+    });
+  while (!cut) {
+    const calls = Array.from({ length: 50 }, () => call(open, "Heartbeat", Buffer.alloc(0)).resume());
+    for (const taken of calls) taken.close(constants.NGHTTP2_CANCEL);
+    await Promise.all(calls.map((taken) => new Promise((resolve) => taken.once("close", resolve))));
   }
   expect(refusals.of("flood")).toBe(1);
   expect((await honest.getRun()).run_id).toBe("honest");
