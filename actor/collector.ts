@@ -7,6 +7,7 @@ import { Backoff } from "../shared/backoff.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { linkedSignal } from "../shared/linkedSignal.ts";
 import type { Logger } from "../shared/log.ts";
+import { returnReason } from "../shared/returnReason.ts";
 import type { Transport } from "../shared/transport.ts";
 import { LearnerStream } from "./learnerStream.ts";
 import type { LeaseRunner } from "./leaseRunner.ts";
@@ -143,7 +144,8 @@ export class Collector {
     else if (revoke) this.#revoke(revoke.lease_id, revoke.reason);
     else if (drain) this.#drained(stream, drain);
     else if (taken) {
-      const outcome = /^(taken|duplicate|stale)/.exec(taken.outcome)?.[0] ?? "refused";
+      const outcome =
+        (["taken", "duplicate", "stale"] as const).find((one) => taken.outcome.startsWith(one)) ?? "refused";
       metrics.rollouts.inc({ outcome });
       this.#outbox.settled(this.#generation ?? -1, taken.lease_id);
       if (outcome === "refused") log.error(`the learner refused a rollout: ${taken.outcome}`);
@@ -222,13 +224,14 @@ export class Collector {
 
   async #giveBack(stream: LearnerStream, lease: LeaseMessage, reason: string, needState = false): Promise<void> {
     if (this.#stream !== stream) return; // the lease ended with its stream
-    this.#options.metrics.leasesReturned.inc({ reason: /^[a-z_]+/.exec(reason)?.[0] ?? "other" });
+    this.#options.metrics.leasesReturned.inc({ reason: returnReason(reason) });
     await stream.send({ return_lease: { lease_id: lease.lease_id, reason, need_state: needState } });
   }
 
   /** Sends a rollout on the stream that there is now, or on the next one if there is none. */
   async #offer(rollout: OfferedRollout): Promise<void> {
-    const { rollouts } = this.#options.metrics;
+    const { rollouts, rolloutBytes } = this.#options.metrics;
+    rolloutBytes.inc(rollout.message.length);
     if (this.#generation !== null && this.#generation !== rollout.generation)
       return rollouts.inc({ outcome: "dropped" });
     rollouts.inc({ outcome: "dropped" }, this.#outbox.add(rollout));

@@ -54,11 +54,19 @@ export async function runActor(deploy: DeployConfig, given?: Lifecycle): Promise
     const metrics = actorMetrics(registry, () => state.accountIdle());
     const refusals = portRefusals(registry, "actor", log);
     const ready = (): string | null => state.notReady();
-    const http = { host: deploy.metricsHost, port: deploy.actorMetricsPort, registry, ready, refusals };
+    const http = {
+      host: deploy.metricsHost,
+      port: deploy.actorMetricsPort,
+      registry,
+      role: "actor",
+      ready,
+      refusals,
+    } as const;
     const metricsServer = await startMetricsServer(http);
     lifecycle.onClose("metrics server", () => metricsServer.close());
     log.info(`metrics: http://${metricsServer.host}:${metricsServer.port}/metrics`);
     const { run, config } = await servedRun(client, lifecycle.stopping);
+    metricsServer.label(run.run_id);
     const actor = {
       deploy,
       run,
@@ -91,12 +99,17 @@ async function work(actor: Actor, onStarted: (collector: Collector, runner: Leas
   lifecycle.onClose("rollout workers", () => pool.close());
   metrics.workers.set(workers);
   const slots = policySlots(config.policyLag, config.maxPolicyLag);
-  const policies = new PolicyReceiver({ nats, runId: run.run_id, slots, log, refusals });
+  const onBytes = (bytes: number): void => metrics.policyBytes.inc(bytes);
+  const policies = new PolicyReceiver({ nats, runId: run.run_id, slots, log, refusals, onBytes });
   lifecycle.onClose("policy receiver", () => policies.close());
   policies.start();
 
   const own = fingerprint(null);
-  const status = (): object => ({ ...describe(collector, runner, policies, config), metricsPort });
+  const status = (): object => ({
+    ...describe(collector, runner, policies, config),
+    metricsHost: deploy.metricsHost,
+    metricsPort,
+  });
   const membership = { role: "ACTOR", fingerprint: own, learnerAddress: "", metricsPort, status, log } as const;
   const member = await RunMember.join(
     client,

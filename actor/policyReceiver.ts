@@ -16,6 +16,8 @@ export interface ReceiverOptions {
   readonly slots: number; // versions that the stream retains
   readonly log: Logger;
   readonly refusals: PortRefusals;
+  /** So many bytes of a policy came. */
+  readonly onBytes?: (bytes: number) => void;
   /** How long the live broadcast may take before the stream is asked; a lease can overtake it by a moment. */
   readonly liveMs?: number;
   /** After this long without the policy the learner is asked to store it again. */
@@ -129,6 +131,7 @@ export class PolicyReceiver {
   }
 
   #take(chunk: PolicyChunk, from: "live" | "fetched"): void {
+    this.#options.onBytes?.(chunk.data.length);
     const outcome = this.#chunks.add(chunk, from);
     if (outcome === "corrupt")
       this.#refuse(`policy ${chunk.version} from NATS does not have its digest ${chunk.digest}: dropped`);

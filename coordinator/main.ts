@@ -15,8 +15,8 @@ import { CheckpointStore } from "./checkpointStore.ts";
 import { CheckpointStreams } from "./checkpointStreams.ts";
 import { controlToken } from "./controlToken.ts";
 import { coordinatorBounds, coordinatorLimits } from "./limits.ts";
-import { Membership } from "./membership.ts";
-import { coordinatorMetrics } from "./metrics.ts";
+import { Membership, type MembershipOptions } from "./membership.ts";
+import { type CoordinatorMetrics, coordinatorMetrics } from "./metrics.ts";
 import { MetricsLog } from "./metricsLog.ts";
 import { observeRun } from "./runGauges.ts";
 import { type OpenRun, openRun, type Resume } from "./runStore.ts";
@@ -104,7 +104,7 @@ async function assemble(
     expireMs: Math.max(leastSilenceMs, deploy.heartbeatSeconds * 1000 * missedHeartbeats),
     maxMembers: deploy.maxMembers,
     log,
-    onExpired: (role) => metrics.expired.inc({ role: role.toLowerCase() }),
+    onGone: memberGone(metrics),
   });
   const run = new TrainingRun({
     store,
@@ -120,8 +120,8 @@ async function assemble(
   observeRun(registry, run, () => watchers.open);
 
   const ready = (): string | null => (lifecycle.reason === null ? null : "stopping");
-  const port = deploy.coordinatorMetricsPort;
-  const metricsServer = await startMetricsServer({ host: deploy.metricsHost, port, registry, ready, refusals });
+  const http = { host: deploy.metricsHost, port: deploy.coordinatorMetricsPort, ready, refusals };
+  const metricsServer = await startMetricsServer({ ...http, registry, role: "coordinator", runId: store.run.runId });
   lifecycle.onClose("metrics server", metricsServer.close);
   run.metricsPort = metricsServer.port;
   const handlers = coordinatorHandlers(run, new CheckpointStreams(run), watchers, refusals);
@@ -149,6 +149,15 @@ async function assemble(
   );
   options.onReady?.({ address: server.address, metricsPort: metricsServer.port, runId });
   return run;
+}
+
+/** Counts who leaves. */
+function memberGone({ expired, lifetime }: CoordinatorMetrics): MembershipOptions["onGone"] {
+  return (role, how, seconds) => {
+    const member_role = role === "LEARNER" ? "learner" : "actor";
+    lifetime.observe({ member_role }, seconds);
+    if (how === "silent") expired.inc({ member_role });
+  };
 }
 
 const defaultNats = "127.0.0.1:4222";

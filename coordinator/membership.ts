@@ -16,6 +16,7 @@ interface Member {
   readonly host: string;
   readonly pid: number;
   readonly generation: number; // LEARNER: its own
+  readonly since: number; // performance.now() at its registration, or when a restarted coordinator recognised it
   seen: number; // performance.now()
   statusJson: string;
   beats: number; // heartbeats so far
@@ -24,6 +25,8 @@ interface Member {
 /** Statuses of all members go into one reply: 1024 of these still fit into a gRPC message. */
 const longestStatus = 16 * 1024;
 const longestName = 255; // of a host, or of host:port
+/** Of a member that has not been heard of yet. */
+const fresh = { statusJson: "", beats: 0 };
 const mostDifferences = 100;
 const mostFingerprints = 16;
 
@@ -32,7 +35,8 @@ export interface MembershipOptions {
   readonly expireMs: number; // of silence
   readonly maxMembers: number;
   readonly log: Logger;
-  readonly onExpired: (role: MemberRole) => void;
+  /** A member left, was silent for too long, or was a learner before the newest one; `seconds` after its registration. */
+  readonly onGone: (role: MemberRole, how: "left" | "silent" | "superseded", seconds: number) => void;
 }
 
 /**
@@ -88,9 +92,9 @@ export class Membership {
       host,
       pid,
       generation,
+      since: performance.now(),
       seen: performance.now(),
-      statusJson: "",
-      beats: 0,
+      ...fresh,
     });
     this.#options.log.info({ memberId, host, pid, generation }, `${role.toLowerCase()} registered`);
     return { memberId, generation };
@@ -126,7 +130,7 @@ export class Membership {
         { memberId: member.id, host: member.host, pid: member.pid },
         `${member.role.toLowerCase()} silent for ${this.#options.expireMs / 1000} s: forgotten`,
       );
-      this.#options.onExpired(member.role);
+      this.#options.onGone(member.role, "silent", (member.seen - member.since) / 1000);
     }
   }
 
@@ -181,6 +185,7 @@ export class Membership {
 
   async #leave(member: Member): Promise<void> {
     this.#members.delete(member.id);
+    this.#options.onGone(member.role, "left", (performance.now() - member.since) / 1000);
     this.#options.log.info({ memberId: member.id }, `${member.role.toLowerCase()} left`);
     const isLearner = (now: Readonly<RunStateFile>): boolean => now.learner?.memberId === member.id;
     if (isLearner(this.#options.state.current))
@@ -192,7 +197,11 @@ export class Membership {
     const { host, pid, learner_address: address, metrics_port: metricsPort } = request;
     const learner = { memberId, host, pid, address, metricsPort, fingerprint };
     await this.#options.state.change((now) => ({ generation: now.generation + 1, learner }));
-    for (const [id, member] of this.#members) if (member.role === "LEARNER") this.#members.delete(id);
+    for (const [id, member] of this.#members) {
+      if (member.role !== "LEARNER") continue;
+      this.#members.delete(id);
+      this.#options.onGone(member.role, "superseded", (member.seen - member.since) / 1000);
+    }
     this.#learnerSeen = performance.now();
   }
 
@@ -201,7 +210,8 @@ export class Membership {
     const { learner } = this.#options.state.current;
     if (learner === null || learner.memberId !== member_id || generation !== this.generation) return null;
     const { host, pid } = learner;
-    const member: Member = { id: member_id, role: "LEARNER", host, pid, generation, seen: 0, statusJson: "", beats: 0 };
+    const since = performance.now();
+    const member: Member = { ...fresh, id: member_id, role: "LEARNER", host, pid, generation, since, seen: 0 };
     this.#members.set(member_id, member);
     this.#options.log.info({ memberId: member_id, generation }, "learner recognised");
     return member;

@@ -70,15 +70,15 @@ export function coordinatorHandlers(
     Register: unary(async (request, call) => {
       checkRole(call, request.role);
       const { memberId, generation } = await members.register(request);
-      metrics.registrations.inc({ role: request.role.toLowerCase() });
+      metrics.registrations.inc({ member_role: request.role === "LEARNER" ? "learner" : "actor" });
       run.emit("changed");
       return { member_id: memberId, run: run.describe(), generation };
     }),
     Heartbeat: unary(async (request, call) => {
       checkRole(call, request.role);
       const known = await members.heartbeat(request);
-      const role = request.role === "LEARNER" ? "learner" : "actor"; // a label of our own choosing, whatever was sent
-      metrics.heartbeats.inc({ role });
+      // a label of our own choosing, whatever was sent
+      metrics.heartbeats.inc({ member_role: request.role === "LEARNER" ? "learner" : "actor" });
       if (request.leaving) run.emit("changed");
       return { known, state: run.state.state, learner_address: members.learnerAddress, generation: members.generation };
     }),

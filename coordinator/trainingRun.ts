@@ -39,12 +39,14 @@ const transitions: Record<Exclude<ControlAction__Output, "STATUS">, Partial<Reco
 /** The run as its coordinator sees it: what the learner reports, what people ask for, and when it is over. */
 export class TrainingRun extends EventEmitter<{ changed: [] }> {
   readonly parts: TrainingRunParts;
-  readonly #totalSteps: number;
+  readonly totalSteps: number; // agent steps
   readonly #rounds: number;
   readonly #identity: Pick<Run, "run_id" | "config_json" | "config_digest" | "nats">;
   readonly #policy: PolicyFile;
   #reporting: Promise<unknown> = Promise.resolve();
   metricsPort = 0;
+  /** When the run last got on: a new update, this process's start, or its going on after a pause; Date.now(). */
+  progressed = Date.now();
 
   constructor(parts: TrainingRunParts) {
     super();
@@ -54,7 +56,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
     const { config, run } = parts.store;
     const { rounds, stepsPerRound } = runShape(config);
     this.#rounds = rounds;
-    this.#totalSteps = rounds * stepsPerRound;
+    this.totalSteps = rounds * stepsPerRound;
     const config_json = JSON.stringify(config);
     this.#identity = { run_id: run.runId, config_json, config_digest: configDigest(config), nats: parts.nats };
   }
@@ -90,7 +92,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
       run: this.describe(),
       updates: newest?.update ?? 0,
       agent_steps: newest?.agent_steps ?? 0,
-      total_steps: this.#totalSteps,
+      total_steps: this.totalSteps,
       members: this.parts.members.list(),
       metrics: newest?.metrics ?? {},
       weights_sha256: this.state.weightsSha256,
@@ -134,6 +136,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
     const isNew = await this.#isNew(report);
     const finishes = report.finished && this.state.state !== "FINISHED";
     if (isNew || report.finished) await this.#store(report, isNew);
+    if (isNew) this.progressed = Date.now();
     this.emit("changed");
     return this.#answer(isNew || finishes ? "accepted" : "duplicate");
   }
@@ -189,6 +192,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
   async #setState(change: Partial<RunStateFile>): Promise<void> {
     const before = this.state.state;
     await this.parts.store.state.change(() => change);
+    if (this.state.state === "RUNNING") this.progressed = Date.now();
     this.parts.log.info(`run ${before} -> ${this.state.state}${change.failure ? `: ${change.failure}` : ""}`);
     this.emit("changed");
   }

@@ -32,7 +32,11 @@ export function collectionOf(context: RunContext) {
   const lateness = insured ? new Lateness({ factor: deploy.stragglerFactor, leaseMs }) : null;
   const leases = new LeaseBook({ work: rounds, leaseMs, lateness, now });
   const { envBatches } = runShape(config);
-  const collection = new Collection({ rounds, leases, actorsWait, envBatches, now });
+  const onAnswered = (seconds: number): void => metrics.leaseSeconds.observe(seconds);
+  const collection = new Collection({ rounds, leases, actorsWait, envBatches, now, onAnswered });
+  metrics.roundRollouts.set(envBatches);
+  metrics.policyLagLimit.set(config.policyLag === "async" ? config.maxPolicyLag : config.policyLag);
+  metrics.checkpointInterval.set(deploy.checkpointEvery);
   const steer = (): void => {
     if (member.state === "PAUSED") collection.pause();
     else collection.resume();
@@ -73,8 +77,10 @@ export function publisherOf(context: RunContext, collection: Collection): Policy
     onPublished: (snapshot, seconds) => {
       metrics.broadcastSeconds.observe(seconds);
       metrics.policyVersion.set(snapshot.version);
+      metrics.policyBytes.set(snapshot.bytes.length);
       collection.policyPublished({ version: snapshot.version, digest: snapshot.digest });
     },
+    onSent: (bytes) => metrics.broadcastBytes.inc(bytes),
     onRepublished: () => metrics.policiesRepublished.inc(),
     onConnection: (connected) => metrics.natsConnected.set(connected ? 1 : 0),
   });

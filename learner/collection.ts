@@ -11,6 +11,8 @@ export interface CollectionOptions {
   readonly actorsWait: WaitClock;
   readonly envBatches: number;
   readonly now: () => number; // milliseconds, monotonic
+  /** A lease had a good answer, first or not, so long after it was granted. */
+  readonly onAnswered?: (seconds: number) => void;
 }
 
 /** The same piece of work failing in this many actors' environments, one after the other, is the environment's fault. */
@@ -169,7 +171,9 @@ export class Collection {
   }
 
   #count({ outcome }: Verdict, answered: Answered): void {
-    if (outcome === "taken" || outcome === "duplicate") this.#options.leases.timed(answered);
+    const { leases, now, onAnswered } = this.#options;
+    if (outcome === "taken" || outcome === "duplicate") leases.timed(answered);
+    if (outcome === "taken" && answered.lease !== null) onAnswered?.((now() - answered.lease.granted) / 1000);
     if (outcome === "taken" && answered.lease?.backup) this.#backupsWon++;
     else if (outcome === "duplicate") this.#duplicates++;
     else if (outcome === "stale") this.#stale++;

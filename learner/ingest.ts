@@ -7,12 +7,14 @@ import type { Rollout__Output as RolloutMessage } from "../proto/gen/anchorage/v
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
 import { type PortRefusals, quoted, type RefusalReason } from "../shared/portRefusals.ts";
+import { returnReason } from "../shared/returnReason.ts";
 import type { Rollout } from "../shared/rollout.ts";
+import { rolloutBytes } from "../shared/rolloutCodec.ts";
 import { TokenBucket } from "../shared/tokenBucket.ts";
 import type { Admission } from "./admission.ts";
 import type { Collection } from "./collection.ts";
 import type { Answered, Lease, LeaseActor } from "./leases.ts";
-import type { LearnerMetrics } from "./metrics.ts";
+import { type LearnerMetrics, type RefusalReason as RolloutRefusal, refusalReasons } from "./metrics.ts";
 import type { Verdict } from "./rounds.ts";
 
 export type CollectStream = ServerDuplexStream<ActorMessage, LearnerMessage>;
@@ -47,6 +49,11 @@ const spareCreditPerSecond = 1;
 /** Of an actor that has many workers and finds none of its policies. */
 const needsBurst = 200;
 const needsPerSecond = 10;
+
+/** The rounds' verdict, or that the bytes could not be read. */
+type Judgement =
+  | Verdict
+  | { readonly outcome: "refused"; readonly reason: RolloutRefusal; readonly explanation: string };
 
 interface Session extends LeaseActor {
   readonly peer: string;
@@ -176,6 +183,8 @@ export class Ingest {
   }
 
   #leaseMessage({ id, work, withState }: Lease) {
+    const state = withState && work.state !== null ? work.state.bytes : new Uint8Array(0);
+    this.#options.metrics.leaseStateBytes.inc(state.length);
     return {
       lease_id: id,
       generation: this.#options.generation(),
@@ -183,14 +192,14 @@ export class Ingest {
       round: work.round,
       policy: { version: work.policy.version, digest: work.policy.digest },
       state_digest: work.state?.digest ?? "",
-      state: withState && work.state !== null ? work.state.bytes : new Uint8Array(0),
+      state,
       expires_in_ms: Math.round(this.#options.leaseMs),
     };
   }
 
   #rollout(stream: CollectStream, session: Session, message: RolloutMessage): void {
     const { collection, decode } = this.#options;
-    const answer = (verdict: Verdict, answered: Answered | null): void => {
+    const answer = (verdict: Judgement, answered: Answered | null): void => {
       const outcome = this.#count(session, message, verdict);
       if (answered !== null) this.#countLease(verdict, answered);
       stream.write({ taken: { lease_id: message.lease_id, outcome } });
@@ -207,8 +216,10 @@ export class Ingest {
   }
 
   /** Not thrown on whatever it is: a stream that breaks would bring the same rollout again, for ever. */
-  #unreadable({ id }: Session, error: unknown): { readonly reason: string; readonly explanation: string } {
-    if (error instanceof OperatorError) return { reason: error.code.toLowerCase(), explanation: error.problem };
+  #unreadable({ id }: Session, error: unknown): { readonly reason: RolloutRefusal; readonly explanation: string } {
+    const code = error instanceof OperatorError ? error.code.toLowerCase() : "";
+    const reason = refusalReasons.find((known) => known === code);
+    if (error instanceof OperatorError && reason !== undefined) return { reason, explanation: error.problem };
     this.#options.log.error({ err: error }, `a rollout of actor ${id} could not be decoded, by a fault of this build`);
     return { reason: "internal", explanation: messageOf(error) };
   }
@@ -221,8 +232,9 @@ export class Ingest {
     this.#fail(stream, status.FAILED_PRECONDITION, `actor ${session.id} is sent away: ${why}`);
   }
 
-  #count(session: Session, message: RolloutMessage, verdict: Verdict): string {
+  #count(session: Session, message: RolloutMessage, verdict: Judgement): string {
     const { admission, metrics, log } = this.#options;
+    metrics.rolloutBytes.inc(rolloutBytes(message));
     if (verdict.outcome === "refused") {
       session.badInARow++;
       metrics.rolloutsRefused.inc({ reason: verdict.reason });
@@ -244,7 +256,7 @@ export class Ingest {
     return verdict.outcome;
   }
 
-  #countLease({ outcome }: Verdict, { standing, lease }: Answered): void {
+  #countLease({ outcome }: Judgement, { standing, lease }: Answered): void {
     const { metrics } = this.#options;
     // A held lease answered by a duplicate: the sender took it for another one.
     if (outcome === "duplicate") metrics.rolloutsDuplicate.inc({ reason: standing === "held" ? "mixed_up" : standing });
@@ -254,8 +266,8 @@ export class Ingest {
 
   #returned(session: Session, { lease_id, reason, need_state }: ReturnLease): void {
     const { collection, metrics, log } = this.#options;
-    const kind = need_state ? "need_state" : (/^[a-z_]+/.exec(reason)?.[0] ?? "other");
-    metrics.leasesReturned.inc({ reason: knownReasons.has(kind) ? kind : "other" });
+    const kind = need_state ? "need_state" : returnReason(reason);
+    metrics.leasesReturned.inc({ reason: kind });
     if (kind === "draining") collection.retire(session);
     const failed = kind === "environment_failed";
     if (failed) log.warn(`actor ${session.id} could not do lease ${lease_id}: ${reason}`);
@@ -277,14 +289,3 @@ export class Ingest {
     if (how === "end") stream.end();
   }
 }
-
-/** Labels of leases_returned_total; an actor's free text must not become one. */
-const knownReasons = new Set([
-  "need_state",
-  "draining",
-  "environment_failed",
-  "policy_unavailable",
-  "revoked",
-  "lease_revoked",
-  "already_answered",
-]);

@@ -224,7 +224,8 @@ export class Learner {
       reproducible: this.#settings.reproducible() ? 1 : 0,
     };
     this.#seen = now;
-    for (const [name, value] of Object.entries(result.metrics)) metrics.training.set({ name }, value);
+    metrics.training.show(result.metrics);
+    metrics.trainedSteps.inc(this.#shape.stepsPerRound);
     const report = {
       ...this.#reportBase(),
       metrics: values,

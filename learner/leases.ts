@@ -86,6 +86,11 @@ export class LeaseBook {
   get envBatches(): number {
     return this.#holders.size;
   }
+  /** Seconds since the oldest outstanding lease was granted; 0: none is out. */
+  get oldestSeconds(): number {
+    const [oldest] = this.#active.values(); // in the order of granting
+    return oldest === undefined ? 0 : (this.#options.now() - oldest.granted) / 1000;
+  }
   holds(envBatch: number): boolean {
     return this.#holders.has(envBatch);
   }

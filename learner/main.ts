@@ -54,12 +54,20 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
     lifecycle.onClose("gRPC server", server.grpc.close, 3_000);
     const address = advertisedAddress(deploy.learnerAdvertise, server.grpc.address);
     const ready = (): string | null => status.ready;
-    const http = { host: deploy.metricsHost, port: deploy.learnerMetricsPort, registry, ready, refusals };
+    const http = {
+      host: deploy.metricsHost,
+      port: deploy.learnerMetricsPort,
+      registry,
+      role: "learner",
+      ready,
+      refusals,
+    } as const;
     const metricsServer = await startMetricsServer(http);
     lifecycle.onClose("metrics server", () => metricsServer.close());
     log.info(`actors: ${address}, metrics: http://${metricsServer.host}:${metricsServer.port}/metrics`);
 
     const { config, run } = await servedRun(client, lifecycle.stopping);
+    metricsServer.label(run.run_id);
     const nats = natsAccess(deploy.nats ?? run.nats, transport, deploy);
     const fingerprint = (options.fingerprint ?? ((of) => learnerFingerprint(deploy, of)))(config);
     const member = await RunMember.join(
@@ -70,7 +78,7 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
         learnerAddress: address,
         metricsPort: metricsServer.port,
         heartbeatSeconds: deploy.heartbeatSeconds,
-        status: () => status.describe(),
+        status: () => ({ ...status.describe(), metricsHost: metricsServer.host, metricsPort: metricsServer.port }),
         log,
       },
       lifecycle.stopping,

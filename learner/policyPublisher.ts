@@ -32,6 +32,8 @@ export interface PublisherOptions {
   readonly log: Logger;
   /** A version is stored for the first time: from here on actors can have it. */
   readonly onPublished: (snapshot: PolicySnapshot, seconds: number) => void;
+  /** NATS has acknowledged so many bytes of a policy, for whatever reason they were sent. */
+  readonly onSent?: (bytes: number) => void;
   readonly onRepublished?: (snapshot: PolicySnapshot) => void;
   readonly onConnection?: (connected: boolean) => void;
 }
@@ -247,7 +249,9 @@ export class PolicyPublisher {
     about.set(chunkHeader.offset, String(offset));
     about.set(chunkHeader.total, String(bytes.length));
     const subject = policySubject(runId, version % slots, index);
-    await js.publish(subject, bytes.subarray(offset, offset + chunkBytes), { headers: about, timeout: ackTimeoutMs });
+    const chunk = bytes.subarray(offset, offset + chunkBytes);
+    await js.publish(subject, chunk, { headers: about, timeout: ackTimeoutMs });
+    this.#options.onSent?.(chunk.length);
   }
 }
 

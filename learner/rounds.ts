@@ -26,16 +26,16 @@ export interface EnvBatchStart {
   readonly state: EnvState | null;
 }
 
+export type StaleReason = "generation" | "round" | "policy" | "policy_lag";
+/** The field of a rollout's key that is wrong. */
+export type RolloutFault = "run" | "generation" | "env_batch" | "round" | "policy" | "policy_digest";
+
 /** Why a rollout was not taken. `stale` and `duplicate` happen to honest actors; `refused` is the sender's mistake. */
 export type Verdict =
   | { readonly outcome: "taken" }
   | { readonly outcome: "duplicate" }
-  | {
-      readonly outcome: "stale";
-      readonly reason: "generation" | "round" | "policy" | "policy_lag";
-      readonly advanced: boolean;
-    }
-  | { readonly outcome: "refused"; readonly reason: string; readonly explanation: string };
+  | { readonly outcome: "stale"; readonly reason: StaleReason; readonly advanced: boolean }
+  | { readonly outcome: "refused"; readonly reason: RolloutFault; readonly explanation: string };
 
 /** When its lease was granted and its answer taken; milliseconds. */
 export interface Span {
@@ -248,6 +248,6 @@ export class RoundAssembly {
   }
 }
 
-function refused(reason: string, explanation: string): Verdict {
+function refused(reason: RolloutFault, explanation: string): Verdict {
   return { outcome: "refused", reason, explanation };
 }

@@ -149,7 +149,8 @@ function learnerSettings(
 }
 
 /** Takes overdue leases away, has late ones insured, and keeps the gauges current. Gives what ends it. */
-function expireLeases({ deploy, metrics, log }: RunContext, { collection, leases, ...clocks }: Collecting): () => void {
+function expireLeases({ deploy, metrics, log }: RunContext, collecting: Collecting): () => void {
+  const { collection, rounds, leases, ...clocks } = collecting;
   let backups = 0;
   let told = performance.now();
   const tick = (): void => {
@@ -168,6 +169,8 @@ function expireLeases({ deploy, metrics, log }: RunContext, { collection, leases
     metrics.actors.set(leases.actors);
     metrics.leases.set(leases.outstanding);
     metrics.capacity.set(leases.capacity);
+    metrics.oldestLease.set(leases.oldestSeconds);
+    metrics.rolloutsUntrained.set(rounds.untrained);
   };
   const timer = every(tick, Math.min(250, deploy.leaseSeconds * 250));
   return () => clearInterval(timer);

@@ -1,18 +1,20 @@
 /** Stable names of what can go wrong; scripts may match on them, people read the message. */
-export type ErrorCode =
-  | "CONFIG" // a setting, flag or config file is wrong
-  | "ENVIRONMENT" // an environment cannot be made, or misbehaved (threw, returned NaN)
-  | "SHAPE" // an array has another length, shape or dtype than agreed
-  | "CORRUPT" // bytes that fail their checksum or do not decode
-  | "MISMATCH" // two parts disagree: run, generation, version, digest, fingerprint
-  | "SETUP" // a native part is missing or unusable: npm run setup
-  | "STORAGE" // a file or folder cannot be read or written
-  | "NETWORK" // a peer cannot be reached
-  | "IDENTITY" // a peer is not who it must be, or does not let this process in
-  | "ADDRESS" // an address cannot be listened on: it is in use, or not of this machine
-  | "PROCESS" // a process of the run ended and cannot be kept alive
-  | "BUSY" // a limit is reached for now: the same request may succeed later
-  | "NUMERIC"; // NaN or Inf where a number is needed
+export const errorCodes = [
+  "CONFIG", // a setting, flag or config file is wrong
+  "ENVIRONMENT", // an environment cannot be made, or misbehaved (threw, returned NaN)
+  "SHAPE", // an array has another length, shape or dtype than agreed
+  "CORRUPT", // bytes that fail their checksum or do not decode
+  "MISMATCH", // two parts disagree: run, generation, version, digest, fingerprint
+  "SETUP", // a native part is missing or unusable: npm run setup
+  "STORAGE", // a file or folder cannot be read or written
+  "NETWORK", // a peer cannot be reached
+  "IDENTITY", // a peer is not who it must be, or does not let this process in
+  "ADDRESS", // an address cannot be listened on: it is in use, or not of this machine
+  "PROCESS", // a process of the run ended and cannot be kept alive
+  "BUSY", // a limit is reached for now: the same request may succeed later
+  "NUMERIC", // NaN or Inf where a number is needed
+] as const;
+export type ErrorCode = (typeof errorCodes)[number];
 
 /** An error that the person running Anchorage can act on: what happened, with values, then the remedy. */
 export class OperatorError extends Error {

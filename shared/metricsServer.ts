@@ -10,6 +10,10 @@ export interface MetricsServerOptions {
   readonly host: string;
   readonly port: number; // 0: any free port
   readonly registry: Registry;
+  /** The label `role` of every series. */
+  readonly role: "coordinator" | "learner" | "actor";
+  /** The label `run` of every series; undefined: not known yet, see `label`. */
+  readonly runId?: string;
   /** null: ready for work; else why not, as one line. */
   readonly ready: () => string | null;
   readonly refusals: PortRefusals;
@@ -18,15 +22,18 @@ export interface MetricsServerOptions {
 export interface MetricsServer {
   readonly host: string;
   readonly port: number;
+  /** From here on every series has the label `run`: learner and actors know it only once the coordinator has told them. */
+  readonly label: (runId: string) => void;
   readonly close: () => Promise<void>;
 }
 
 /**
  * Serves GET /metrics (Prometheus text), /healthz (200 while the event loop turns) and /readyz (200, or 503 with the
- * reason); adds Node's default process metrics to the registry. Throws ADDRESS if the address cannot be had.
+ * reason); adds Node's default process metrics to the registry, and to every series the role. Throws ADDRESS if the address cannot be had.
  */
 export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
-  const { host, port, registry, refusals } = options;
+  const { host, port, registry, role, runId, refusals } = options;
+  registry.setDefaultLabels(runId === undefined ? { role } : { run: runId, role });
   collectDefaultMetrics({ register: registry });
   const scrapes = new TokenBucket(scrapeBurst, scrapesPerSecond);
   const server = createServer(timeouts, (request, response) => {
@@ -42,6 +49,7 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
   return {
     host,
     port: (server.address() as AddressInfo).port,
+    label: (run) => registry.setDefaultLabels({ run, role }),
     close: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());

@@ -74,6 +74,12 @@ function bytesOf(data: Data): Buffer {
 
 export const sha256Hex = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
+/** Bytes of a rollout message's tensors and end state: all but a few hundred of what travels. Any field may be missing. */
+export function rolloutBytes(message: RolloutMessage): number {
+  const tensors = tensorFields.reduce((sum, field) => sum + (message[field]?.data?.length ?? 0), 0);
+  return tensors + (message.end_state?.length ?? 0);
+}
+
 /**
  * The wire form of a rollout; uint8 observations are LZ4 blocks. Views the rollout's arrays, except where compressed.
  * Throws SHAPE naming the field whose length does not fit the run.

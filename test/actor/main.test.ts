@@ -10,6 +10,7 @@ import { decodeRollout } from "../../shared/rolloutCodec.ts";
 import { configDigest } from "../../shared/runConfig.ts";
 import { registration, smallConfig, startCoordinator, temporaryFolder } from "../coordinator/runningCoordinator.ts";
 import { NatsProcess } from "../learner/natsProcess.ts";
+import { metricsPage } from "../system/scrape.ts";
 import { TestLearner } from "./testLearner.ts";
 import { tinyPolicy } from "./tinyPolicy.ts";
 
@@ -81,7 +82,7 @@ it("registers, introduces itself, collects what it is leased, drains on a stop, 
   }
   const member = await memberOnce(coordinator.client, (status) => status.newestPolicy === 0 && status.leases === 0);
   expect(member.status).toMatchObject({ workers: 2, usefulWorkers: 2, leases: 0, notReady: null, nats: true });
-  const metrics = await (await fetch(`http://127.0.0.1:${member.metricsPort}/metrics`)).text();
+  const metrics = await metricsPage(member.metricsPort);
   expect(metrics).toContain("anchorage_actor_agent_steps_total 64"); // 2 rollouts of 2 environments x 16 steps
   expect(metrics).toContain('anchorage_actor_rollouts_total{outcome="taken"} 2');
   expect(Number(/worker_seconds_total\{part="idle"\} (\S+)/.exec(metrics)?.[1])).toBeGreaterThan(0);

@@ -6,6 +6,7 @@ import { freePort } from "../../cli/natsServer.ts";
 import type { Status__Output } from "../../proto/gen/anchorage/v1/Status.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { Transport } from "../../shared/transport.ts";
+import { scrape } from "../system/scrape.ts";
 import { checkedOutcome } from "./fleetChecks.ts";
 import {
   type Addresses,
@@ -25,7 +26,6 @@ import {
   type ProcessEnd,
   processesWith,
   type Resources,
-  scrape,
 } from "./fleetProcess.ts";
 import { type RecoveryOptions, RunProgress } from "./runProgress.ts";
 import type { RunOutcome, UpdateRecord } from "./runRecord.ts";
@@ -210,7 +210,7 @@ export class Fleet {
     const { metricsHost } = this.addresses;
     const port = this.#metricsPorts.get(name)!;
     await listening(`${metricsHost}:${port}`, this.process(name));
-    return await scrape(metricsHost, port);
+    return await scrape(port, metricsHost);
   }
 
   /** Memory and descriptors of every living process. */

@@ -140,11 +140,3 @@ export async function listening(address: string, started: FleetProcess): Promise
   }
   throw new Error(`${started.launch.name} ended at its start: ${JSON.stringify(started.end)}`);
 }
-
-/** The Prometheus metrics of a process by `name` or `name{labels}`, as it prints them. */
-export async function scrape(host: string, port: number): Promise<Record<string, number>> {
-  const text = await (await fetch(`http://${host}:${port}/metrics`)).text();
-  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  const at = (line: string): number => line.lastIndexOf(" ");
-  return Object.fromEntries(lines.map((line) => [line.slice(0, at(line)), Number(line.slice(at(line) + 1))]));
-}

@@ -7,6 +7,7 @@ import type { PeerRole } from "../../shared/identity.ts";
 import { Transport } from "../../shared/transport.ts";
 import { bareCall } from "../shared/bareCall.ts";
 import { CertificateFolders } from "../shared/certificateFolders.ts";
+import { metricsPage } from "../system/scrape.ts";
 import { registration, report, startCoordinator, temporaryFolder } from "./runningCoordinator.ts";
 
 const warnings: string[] = [];
@@ -25,7 +26,7 @@ async function secured() {
     return client;
   };
   const refusals = async (): Promise<string> => {
-    const page = await (await fetch(`http://127.0.0.1:${running.metricsPort}/metrics`)).text();
+    const page = await metricsPage(running.metricsPort);
     return page
       .split("\n")
       .filter((line) => line.startsWith("anchorage_coordinator_refused_total"))
@@ -136,6 +137,6 @@ it("without certificates, nobody controls or watches the run without its token",
     await expect(stranger.watch(0).next()).rejects.toThrow(/Watch needs the run's control token.*--control-token FILE/);
   }
   expect((await client.control("STATUS")).run?.state).toBe("RUNNING");
-  const page = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  const page = await metricsPage(metricsPort);
   expect(page).toContain('anchorage_coordinator_refused_total{reason="token"} 6');
 });

@@ -4,6 +4,7 @@ import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { fingerprint } from "../../shared/fingerprint.ts";
 import { logger } from "../../shared/log.ts";
 import { type MemberSettings, RunMember } from "../../shared/runMember.ts";
+import { metricsPage } from "../system/scrape.ts";
 import { learnerFingerprint, registration, startCoordinator, temporaryFolder } from "./runningCoordinator.ts";
 
 const settingsOf = (role: "ACTOR" | "LEARNER"): MemberSettings => ({
@@ -84,7 +85,7 @@ it("forgets a member that is silent, and ends a stopping run that waits for it",
   await client.register(registration("LEARNER"));
   await client.control("STOP");
   expect((await client.control("STATUS")).members.length).toBe(1);
-  const metrics = async () => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  const metrics = () => metricsPage(metricsPort);
   expect(await metrics()).toContain('anchorage_coordinator_run_state{state="stopping"} 1');
   expect((await outcome).state).toBe("STOPPING"); // 5 s of silence
 }, 15_000);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { WatchEvent__Output } from "../../proto/gen/anchorage/v1/WatchEvent.ts";
 import { canonicalJson } from "../../shared/runConfig.ts";
+import { metricsPage } from "../system/scrape.ts";
 import { registration, report, smallConfig, startCoordinator, temporaryFolder } from "./runningCoordinator.ts";
 
 const bytes = (n: number, fill: number): Uint8Array => new Uint8Array(n).map((_, i) => (i * 31 + fill) & 255);
@@ -96,7 +97,7 @@ it("serves the checkpoint before a damaged newest one, loudly", async () => {
   expect((await client.loadCheckpoint())?.update).toBe(1);
   expect((await client.getRun()).newest_checkpoint).toBe(1);
   expect(await readdir(folder)).toContain(`${newest}.damaged`);
-  const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  const metrics = await metricsPage(metricsPort);
   expect(metrics).toContain("anchorage_coordinator_checkpoints_damaged_total 1");
 });
 

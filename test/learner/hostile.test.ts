@@ -7,6 +7,7 @@ import { learnerProto } from "../../proto/load.ts";
 import { clientOptions } from "../../shared/grpcOptions.ts";
 import { splitAddress } from "../../shared/grpcServer.ts";
 import { registration } from "../coordinator/runningCoordinator.ts";
+import { metricsPage } from "../system/scrape.ts";
 import { type RunningLearner, RunningSystem } from "./runningLearner.ts";
 import { smallRun } from "./syntheticRollout.ts";
 
@@ -14,7 +15,7 @@ const rounds = 12;
 const mostGrowth = 200e6; // bytes of RSS, of two servers and all the hostile clients in this one process
 
 async function refused(port: number): Promise<Record<string, number>> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const text = await metricsPage(port);
   const found = [...text.matchAll(/_refused_total\{reason="(\w+)"\} (\d+)/g)];
   return Object.fromEntries(found.map(([, reason, count]) => [reason, Number(count)]));
 }

@@ -6,6 +6,7 @@ import { Lifecycle } from "../../shared/lifecycle.ts";
 import { logger } from "../../shared/log.ts";
 import type { RunConfig } from "../../shared/runConfig.ts";
 import { type Running, startCoordinator, temporaryFolder } from "../coordinator/runningCoordinator.ts";
+import { metricsPage } from "../system/scrape.ts";
 import { CountingTrainer } from "./countingTrainer.ts";
 import { NatsProcess } from "./natsProcess.ts";
 import { type ActorScript, ScriptedActor } from "./scriptedActor.ts";
@@ -84,7 +85,7 @@ export class RunningSystem {
       fingerprint: () => given.fingerprint ?? testFingerprint,
       onReady: ready,
     });
-    const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${await metricsPort}/metrics`)).text();
+    const metrics = async (): Promise<string> => metricsPage(await metricsPort);
     exit.catch(() => undefined); // the test looks at it
     onTestFinished(async () => {
       lifecycle.stop({ kind: "asked", detail: "end of test" });

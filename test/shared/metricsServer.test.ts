@@ -9,7 +9,7 @@ import { CountedRefusals } from "./openGuard.ts";
 async function serving(ready: () => string | null = () => null, port = 0) {
   const registry = new Registry();
   const refusals = new CountedRefusals();
-  const server = await startMetricsServer({ host: "127.0.0.1", port, registry, ready, refusals });
+  const server = await startMetricsServer({ host: "127.0.0.1", port, registry, role: "actor", ready, refusals });
   onTestFinished(() => server.close());
   const get = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${server.port}${path}`, init);
   return { refusals, registry, server, get };
@@ -67,6 +67,7 @@ it("an address in use, or one of another machine, is one clear error", async () 
     host: "192.0.2.1",
     port: 0,
     registry: new Registry(),
+    role: "actor",
     ready: () => null,
     refusals: new CountedRefusals(),
   });

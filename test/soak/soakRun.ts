@@ -5,6 +5,7 @@ import { controlToken } from "../../coordinator/controlToken.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { updateRecords } from "../chaos/runRecord.ts";
 import { type Finished, type Running, start } from "../system/command.ts";
+import { scrape } from "../system/scrape.ts";
 import { processesBelow, processUse } from "./processUse.ts";
 
 /** One measured number. `process`: role, for an actor with its pid; "run" for what belongs to none. */
@@ -110,7 +111,7 @@ export class SoakRun {
       add(name, "files", use.files);
       const port = ports.get(pid);
       if (port === undefined) continue;
-      for (const [quantity, value] of await scrape(port)) add(name, quantity, value);
+      for (const [quantity, value] of await samplesOf(port)) add(name, quantity, value);
     }
     add("run", "updates", this.updates);
     for (const [part, size] of Object.entries(sizes(this.runDir))) add("run", `${part}_bytes`, size);
@@ -151,14 +152,12 @@ export class SoakRun {
 }
 
 /** An actor that was killed just now answers nothing. */
-async function scrape(port: number): Promise<[string, number][]> {
-  const text = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(5_000) })
-    .then((response) => response.text())
-    .catch(() => "");
-  const lines = text.split("\n").map((line) => line.split(" "));
-  return lines.flatMap(([name, value]) =>
-    name! in scraped ? [[scraped[name as keyof typeof scraped], Number(value)] as [string, number]] : [],
-  );
+async function samplesOf(port: number): Promise<[string, number][]> {
+  const values = await scrape(port).catch(() => ({}));
+  return Object.entries(scraped).flatMap(([name, quantity]) => {
+    const value = (values as Record<string, number>)[name];
+    return value === undefined ? [] : [[quantity, value] as [string, number]];
+  });
 }
 
 /** Bytes of each part of a run folder; `temporary`: how many files were left unfinished. */

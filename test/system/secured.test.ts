@@ -14,6 +14,7 @@ import { CertificateFolders } from "../shared/certificateFolders.ts";
 import { CountedRefusals } from "../shared/openGuard.ts";
 import { run, start, temporaryFolder } from "./command.ts";
 import { commandLines, filesBelow } from "./exposure.ts";
+import { metricsPage } from "./scrape.ts";
 import { securedNats } from "./securedNats.ts";
 
 const log = logger("test");
@@ -121,7 +122,7 @@ it("the secrets of a real run are in files of its owner, and in nothing that it 
   expect(ps).toContain(runDir); // it would be seen there
   const status = await run(["status", "--run-dir", runDir, "--json"]);
   expect(JSON.parse(status.stdout)).toMatchObject({ run: { state: "RUNNING" } });
-  const metrics = await (await fetch(`http://127.0.0.1:${String(metricsPort)}/metrics`)).text();
+  const metrics = await metricsPage(Number(metricsPort));
   const stopped = await run(["stop", "--run-dir", runDir]);
   const { stdout, stderr } = await training.finished;
   const files = filesBelow(runDir);

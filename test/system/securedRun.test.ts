@@ -13,6 +13,7 @@ import { bareCall } from "../shared/bareCall.ts";
 import { CertificateFolders } from "../shared/certificateFolders.ts";
 import { done, type Finished, type Running, run, start, temporaryFolder } from "./command.ts";
 import { commandLines, filesBelow, keyTraces } from "./exposure.ts";
+import { metricsPage } from "./scrape.ts";
 import { securedNats } from "./securedNats.ts";
 
 const { GetRun, Control } = coordinatorProto.Coordinator.service;
@@ -100,7 +101,7 @@ class SecuredRun {
   }
 
   async metrics(of: "coordinator" | "learner"): Promise<string> {
-    return await (await fetch(`http://127.0.0.1:${this.#ports[`${of}Metrics`]}/metrics`)).text();
+    return metricsPage(Number(this.#ports[`${of}Metrics`]));
   }
 
   /** By reason, what a process has turned away. */
