@@ -15,13 +15,13 @@ async function serving(ready: () => string | null = () => null, port = 0) {
   return { refusals, registry, server, get };
 }
 
-it("serves the registry and the process's own metrics", async () => {
-  const { registry, get } = await serving();
+it("serves the registry and the process's own metrics, each series with its role, and its run once that is known", async () => {
+  const { registry, server, get } = await serving();
   new Gauge({ name: "anchorage_test_value", help: "x", registers: [registry] }).set(4);
   const answer = await get("/metrics?x=1");
   const text = await answer.text();
   expect(answer.headers.get("content-type")).toMatch(/^text\/plain; version=0.0.4/);
-  expect(text).toContain("anchorage_test_value 4");
+  expect(text).toContain('anchorage_test_value{role="actor"} 4\n');
   for (const name of [
     "process_resident_memory_bytes",
     "process_cpu_seconds_total",
@@ -33,6 +33,9 @@ it("serves the registry and the process's own metrics", async () => {
     "nodejs_eventloop_lag_p99_seconds",
   ])
     expect(text).toContain(name);
+  server.label("run-1");
+  const series = (await (await get("/metrics")).text()).split("\n").filter((line) => /^[^#]/.test(line));
+  expect(series.filter((line) => !line.includes('run="run-1"') || !line.includes('role="actor"'))).toEqual([]);
 });
 
 it("is healthy at once, and ready when the process says so", async () => {
