@@ -1,4 +1,4 @@
-import { EnvironmentSpec, type ObservationArray, type StepOutcome } from "../shared/environment.ts";
+import { EnvironmentSpec, type ObservationArray, type Picture, type StepOutcome } from "../shared/environment.ts";
 import { OperatorError } from "../shared/errors.ts";
 
 /** Where in a batch something went wrong: environment e, step of its episode (0: reset), number of the episode. */
@@ -62,6 +62,15 @@ export function checkOutcome(outcome: StepOutcome, place: Place): void {
     throw misbehaved(place, `terminated is ${String(terminated)}, expected true or false`);
   if (truncated !== undefined && typeof truncated !== "boolean")
     throw misbehaved(place, `truncated is ${String(truncated)}, expected true or false`);
+}
+
+/** The picture as it is (null: none is drawn). Throws ENVIRONMENT where its bytes are not width x height x 3. */
+export function checkPicture(picture: Picture | null, place: Place): Picture | null {
+  if (picture === null) return null;
+  const { width, height, rgb } = picture;
+  if (rgb instanceof Uint8Array && width > 0 && height > 0 && rgb.length === width * height * 3) return picture;
+  const bytes = rgb instanceof Uint8Array ? `${rgb.length} bytes` : "no Uint8Array";
+  throw misbehaved(place, `render gave ${bytes} for ${width} x ${height}, expected width x height x 3 bytes of rgb`);
 }
 
 const actionError = (what: string): OperatorError =>

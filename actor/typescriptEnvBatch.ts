@@ -1,4 +1,13 @@
-import type { EnvBatch, Environment, EnvironmentSpec, ObservationArray, StepOutcome } from "../shared/environment.ts";
+import type {
+  EnvBatch,
+  Environment,
+  EnvironmentSpec,
+  ObservationArray,
+  Picture,
+  PictureSize,
+  Presentation,
+  StepOutcome,
+} from "../shared/environment.ts";
 import { PhiloxEpisodeRandom } from "../shared/episodeRandom.ts";
 import { messageOf, OperatorError, shapeError } from "../shared/errors.ts";
 import { canonicalJson } from "../shared/runConfig.ts";
@@ -6,6 +15,7 @@ import {
   checkActions,
   checkObservation,
   checkOutcome,
+  checkPicture,
   checkSpec,
   misbehaved,
   type Place,
@@ -32,6 +42,7 @@ export class TypescriptEnvBatch implements EnvBatch {
   readonly episodeEnded: Uint8Array;
   readonly episodeReturns: Float64Array;
   readonly episodeLengths: Int32Array;
+  readonly presentation: Presentation;
 
   readonly #environments: readonly Environment[];
   readonly #views: readonly ObservationArray[]; // of observations, one per environment
@@ -64,6 +75,7 @@ export class TypescriptEnvBatch implements EnvBatch {
       environments.map((_, e) => of.subarray(e * elements, (e + 1) * elements));
     const actionSize = spec.action.kind === "continuous" ? spec.action.low.length : 0;
     this.spec = spec;
+    this.presentation = { secondsPerStep: null, actionNames: null, ...environments[0]!.presentation };
     this.size = size;
     this.observations = new Observations(size * elements);
     this.finalObservations = new Observations(size * elements);
@@ -260,6 +272,14 @@ export class TypescriptEnvBatch implements EnvBatch {
     }
     this.#running = true;
     return "";
+  }
+
+  render(e: number, size: PictureSize): Picture | null {
+    const place = this.#place(e);
+    return checkPicture(
+      guarded(place, () => this.#environments[e]!.render?.(size) ?? null),
+      place,
+    );
   }
 
   close(): void {

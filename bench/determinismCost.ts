@@ -40,14 +40,15 @@ const stateTurns = 300;
 function kept(batch: EnvBatch): EnvBatch {
   const noState = new Uint8Array(1); // a rollout without any end state is refused
   const { spec, size, observations, finalObservations, rewards, rawRewards, terminated, truncated } = batch;
-  const { stackRefilled, episodeEnded, episodeReturns, episodeLengths } = batch;
+  const { stackRefilled, episodeEnded, episodeReturns, episodeLengths, presentation } = batch;
   return {
     ...{ spec, size, observations, finalObservations, rewards, rawRewards, terminated, truncated },
-    ...{ stackRefilled, episodeEnded, episodeReturns, episodeLengths },
+    ...{ stackRefilled, episodeEnded, episodeReturns, episodeLengths, presentation },
     reset: (seeds) => batch.reset(seeds),
     step: (actions) => batch.step(actions),
     save: () => noState,
     load: () => {},
+    render: (e, pictureSize) => batch.render(e, pictureSize),
     close: () => batch.close(),
   };
 }

@@ -1,26 +1,21 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { evaluatePolicy } from "../actor/evaluate.ts";
-import { readStoredPolicy } from "../coordinator/policyFile.ts";
-import { messageOf, OperatorError } from "../shared/errors.ts";
-import { RunConfig } from "../shared/runConfig.ts";
+import { ChosenPolicy, type PolicyFlags } from "./chosenPolicy.ts";
 
-export interface EvaluateFlags {
-  readonly runDir: string;
+export interface EvaluateFlags extends PolicyFlags {
   readonly episodes: number;
   readonly seed: number;
   readonly sample?: boolean;
   readonly json?: boolean;
 }
 
-/** Plays raw episodes (whole games, the environment's own score) of a run's newest policy and prints their statistics. */
+/** Plays raw episodes (whole games, the environment's own score) of a policy and prints their statistics. */
 export async function evaluateRun(flags: EvaluateFlags): Promise<number> {
-  const { runDir, episodes, seed, json = false } = flags;
-  const source = join(runDir, "policy.onnx");
-  const config = storedConfig(runDir);
+  const { episodes, seed, json = false } = flags;
+  const chosen = await ChosenPolicy.of(flags);
+  const { config, source } = chosen;
   const played = await evaluatePolicy({
     config,
-    policy: await readStoredPolicy(runDir, warn),
+    policy: (await chosen.read()).bytes,
     source,
     episodes,
     seed,
@@ -49,28 +44,4 @@ export async function evaluateRun(flags: EvaluateFlags): Promise<number> {
     );
   }
   return 0;
-}
-
-const warn = (what: string): void => void process.stderr.write(`anchorage: ${what}\n`);
-
-function storedConfig(runDir: string): RunConfig {
-  const file = join(runDir, "config.json");
-  const text = read(file, runDir);
-  try {
-    return RunConfig.parse(JSON.parse(text));
-  } catch (cause) {
-    const problem = `${file} is no run config of this build: ${messageOf(cause)}.`;
-    const remedy = "Restore the file, or use the build that wrote it (run.json names it).";
-    throw new OperatorError("CORRUPT", problem, remedy, { cause });
-  }
-}
-
-function read(file: string, runDir: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    const problem = `${file} cannot be read: ${messageOf(cause)}.`;
-    const remedy = `Is ${runDir} a run folder?`;
-    throw new OperatorError("STORAGE", problem, remedy, { cause });
-  }
 }

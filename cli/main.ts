@@ -1,14 +1,16 @@
 #!/usr/bin/env node
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { algorithmNames } from "../shared/algorithms.ts";
 import { packageVersion } from "../shared/build.ts";
 import type { CertificateFlags } from "./certificates.ts";
 import type { ControlFlags } from "./control.ts";
 import { deployConfig } from "./deployFlags.ts";
+import { collect, count, seed } from "./flagValues.ts";
+import { playCommands } from "./playCommands.ts";
 import type { ReportFlags } from "./report.ts";
-import { exitStatusOf } from "./role.ts";
 import type { CoordinatorFlags } from "./roles.ts";
 import type { RunConfigFlags } from "./runConfigFlags.ts";
+import { runs } from "./runs.ts";
 import type { SuiteFlags } from "./suite/checkedSuite.ts";
 
 /**
@@ -19,31 +21,6 @@ const program = new Command("anchorage")
   .description("Trains Atari and MuJoCo policies with ANO on many actors and one learner, reproducible to the bit.")
   .version(packageVersion)
   .showHelpAfterError("(anchorage --help lists the commands and their flags)");
-
-/** Commander's `action`, with our exit statuses. The process ends when its work does. */
-function runs<Flags, Argument = string>(
-  command: Command,
-  action: (flags: Flags, argument: Argument) => Promise<number>,
-): void {
-  command.action(async (...given: unknown[]) => {
-    const flags = command.opts() as Flags;
-    process.exitCode = await exitStatusOf(() => action(flags, given[0] as Argument));
-    process.exit();
-  });
-}
-
-const count = (text: string): number => {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("Give a whole number of 1 or more.");
-  return value;
-};
-const seed = (text: string): number => {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isSafeInteger(value) || value < 0)
-    throw new InvalidArgumentError("Give a whole number of 0 or more.");
-  return value;
-};
-const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
 function withRunConfig(command: Command): Command {
   return command
@@ -200,33 +177,7 @@ runs(
   },
 );
 
-runs(
-  program
-    .command("evaluate")
-    .description("play raw episodes with a run's newest policy")
-    .requiredOption("--run-dir <folder>", "the run")
-    .option("--episodes <number>", "how many", count, 10)
-    .option("--seed <number>", "root of the episodes' seeds", seed, 1)
-    .option("--sample", "sample actions instead of the most likely ones")
-    .option("--json", "one JSON object on stdout"),
-  async (flags: { runDir: string; episodes: number; seed: number; sample?: boolean; json?: boolean }) => {
-    const { evaluateRun } = await import("./evaluate.ts");
-    return evaluateRun(flags);
-  },
-);
-
-runs(
-  program
-    .command("export")
-    .description("write a run's newest policy as an ONNX file")
-    .requiredOption("--run-dir <folder>", "the run")
-    .requiredOption("--output <file>", "where to write it")
-    .option("--force", "overwrite an existing file"),
-  async (flags: { runDir: string; output: string; force?: boolean }) => {
-    const { exportPolicy } = await import("./exportPolicy.ts");
-    return exportPolicy(flags);
-  },
-);
+playCommands(program);
 
 runs(
   program

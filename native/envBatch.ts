@@ -1,7 +1,14 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import type { EnvBatch, EnvironmentSpec, ObservationArray } from "../shared/environment.ts";
+import type {
+  EnvBatch,
+  EnvironmentSpec,
+  ObservationArray,
+  Picture,
+  PictureSize,
+  Presentation,
+} from "../shared/environment.ts";
 import { type ErrorCode, messageOf, OperatorError } from "../shared/errors.ts";
 import { nativeParts } from "../shared/nativeParts.ts";
 import { didYouMean } from "../shared/suggest.ts";
@@ -28,6 +35,8 @@ interface NativeBatch {
   save(): Uint8Array;
   load(bytes: Uint8Array): void;
   unstableSteps(): number;
+  presentation(): Presentation;
+  render(wanted: PictureSize & { readonly environment: number }): Picture;
   close(): void;
 }
 
@@ -177,11 +186,14 @@ class NativeEnvBatch implements EnvBatch {
   readonly episodeEnded: Uint8Array;
   readonly episodeReturns: Float64Array;
   readonly episodeLengths: Int32Array;
+  readonly presentation: Presentation;
+  readonly #family: Family;
   readonly #native: NativeBatch;
   #nextWarning = 1; // unstable steps
 
   constructor(family: Family, spec: EnvironmentSpec, size: number, identity: string, settings: object) {
     const arrays = arraysFor(spec, size);
+    this.#family = family;
     this.spec = spec;
     this.size = size;
     this.observations = arrays.observations;
@@ -197,6 +209,7 @@ class NativeEnvBatch implements EnvBatch {
     const maxEpisodeSteps = spec.maxEpisodeSteps ?? 0;
     const { Batch } = addon(family);
     this.#native = calling(() => new Batch({ ...settings, identity, size, maxEpisodeSteps }, arrays));
+    this.presentation = calling(() => this.#native.presentation());
   }
 
   reset(seeds: BigUint64Array): void {
@@ -225,6 +238,11 @@ class NativeEnvBatch implements EnvBatch {
 
   load(bytes: Uint8Array): void {
     calling(() => this.#native.load(bytes));
+  }
+
+  render(e: number, size: PictureSize): Picture | null {
+    if (this.#family === "mujoco") return null;
+    return calling(() => this.#native.render({ environment: e, ...size }));
   }
 
   close(): void {

@@ -41,6 +41,25 @@ export type EnvironmentSpec = z.infer<typeof EnvironmentSpec>;
 
 export type ObservationArray = Uint8Array | Float32Array | Float64Array;
 
+/** What an environment looks like to a person. */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly rgb: Uint8Array; // [height, width, 3] from the top left
+  readonly pixelated: boolean; // made of large pixels, like an old console's screen: enlarge it without smoothing
+}
+
+export interface PictureSize {
+  readonly width: number; // 16 to 4096
+  readonly height: number;
+}
+
+/** What people who watch are told beside the pictures. */
+export interface Presentation {
+  readonly secondsPerStep: number | null; // simulated time of an agent step; null: it has no clock
+  readonly actionNames: readonly string[] | null; // one per discrete action or action dimension
+}
+
 /**
  * E environments stepped together, EnvPool style, with same-step auto-reset: the step that ends an episode gives the
  * first observation of the next one in `observations` and the last one of the old in `finalObservations`.
@@ -69,6 +88,12 @@ export interface EnvBatch {
   save(): Uint8Array;
   /** Continues bit-identically from `save`, in any process; fills the observation arrays. Throws CORRUPT or MISMATCH and leaves the batch as it was. */
   load(bytes: Uint8Array): void;
+  readonly presentation: Presentation;
+  /**
+   * Environment e's current state, the one that the next action answers; null: it draws no pictures. Changes nothing
+   * that is simulated. `size` is a wish: an environment with a screen of its own shows that.
+   */
+  render(e: number, size: PictureSize): Picture | null;
   /** Frees native memory; the batch must not be used afterwards. */
   close(): void;
 }
@@ -102,4 +127,8 @@ export interface Environment {
   save(): Uint8Array;
   /** `random` continues the episode's numbers where `save` left them: keep it if `step` draws. */
   load(state: Uint8Array, random: EpisodeRandom): void;
+  /** Both optional, for `evaluate --record`, `watch` and the page: what they show beside the pictures, and the pictures. */
+  readonly presentation?: Partial<Presentation>;
+  /** The current state as a picture; must not change it, nor draw from `random`. `size` is a wish. */
+  render?(size: PictureSize): Picture;
 }

@@ -3,9 +3,12 @@ import type {
   EnvironmentSpec,
   EpisodeRandom,
   ObservationArray,
+  Picture,
+  PictureSize,
   StepOutcome,
 } from "../../shared/environment.ts";
 import { OperatorError } from "../../shared/errors.ts";
+import { Painter } from "./painter.ts";
 
 const gravity = 9.8; // m/s^2
 const cartMass = 1; // kg
@@ -31,6 +34,7 @@ export default class CartPole implements Environment {
     maxEpisodeSteps: 500,
     framesPerStep: 1,
   };
+  readonly presentation = { secondsPerStep: stepSeconds, actionNames: ["left", "right"] };
   readonly #state = new Float64Array(4); // position, velocity, angle, angular velocity
 
   constructor(options: Readonly<Record<string, unknown>> = {}) {
@@ -63,6 +67,28 @@ export default class CartPole implements Environment {
     s[3] = s[3]! + stepSeconds * angular;
     observation.set(s);
     return { reward: 1, terminated: Math.abs(s[0]) > positionLimit || Math.abs(s[2]) > angleLimit };
+  }
+
+  /** The track with its limits, the cart and the pole, seen from the side. */
+  render(size: PictureSize): Picture {
+    const { width, height } = size;
+    const metre = width / (2 * positionLimit + 0.8); // in pixels
+    const track = height * 0.72;
+    const cart = width / 2 + this.#state[0]! * metre;
+    const hinge = track - 0.28 * metre;
+    const [sin, cos] = [Math.sin(this.#state[2]!), Math.cos(this.#state[2]!)];
+    const length = 2 * poleHalfLength * metre * 1.3;
+    const thin = Math.max(2, height / 120);
+    const painter = new Painter(size, [238, 242, 247]);
+    painter.line([0, track], [width, track], thin, [148, 163, 184]);
+    for (const side of [-1, 1]) {
+      const x = width / 2 + side * positionLimit * metre;
+      painter.line([x, track - 0.12 * metre], [x, track + 0.12 * metre], thin, [239, 68, 68]);
+    }
+    painter.box([cart, track - 0.14 * metre], { width: 0.7 * metre, height: 0.3 * metre }, 0.06 * metre, [51, 65, 85]);
+    painter.line([cart, hinge], [cart + length * sin, hinge - length * cos], 0.11 * metre, [217, 119, 6]);
+    painter.line([cart, hinge], [cart, hinge], 0.07 * metre, [254, 243, 199]);
+    return painter.picture();
   }
 
   save(): Uint8Array {

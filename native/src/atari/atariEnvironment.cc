@@ -135,4 +135,26 @@ void AtariEnvironment::load(Reader& from) {
   }
 }
 
+Presentation AtariEnvironment::presentation() const {
+  Presentation shown;
+  shown.secondsPerStep = options_->frameSkip / 60.0;
+  for (const ale::Action action : emulator_->actions()) {
+    const std::string name = ale::action_to_string(action);  // PLAYER_A_FIRE
+    shown.actionNames.push_back(name.substr(std::string("PLAYER_A_").size()));
+  }
+  return shown;
+}
+
+// The console's own screen, two frames in one as in the observation: what games draw in every other frame only would
+// otherwise never be seen, since an agent step is an even number of frames.
+Picture AtariEnvironment::render(int, int) const {
+  const auto palette = emulator_->colourPalette();
+  const uint8_t* current = emulator_->screen();
+  const uint8_t* previous = options_->frameSkip > 1 && emulator_->keepsScreen() ? emulator_->previousScreen() : current;
+  Picture picture{kScreenWidth, kScreenHeight, true, std::vector<uint8_t>(3 * kScreenSize)};
+  for (size_t i = 0; i < kScreenSize; ++i)
+    for (size_t c = 0; c < 3; ++c) picture.rgb[3 * i + c] = std::max(palette[current[i]][c], palette[previous[i]][c]);
+  return picture;
+}
+
 }  // namespace anchorage::atari

@@ -31,6 +31,8 @@ class AtariEnvironment final : public Environment {
   void observe(void* out) const override;
   void save(Writer& to) const override;
   void load(Reader& from) override;
+  Presentation presentation() const override;
+  Picture render(int width, int height) const override;
 
  private:
   int frame(ale::Action action, bool draw);

@@ -111,6 +111,8 @@ int Emulator::lives() const { return game_->lives(); }
 
 const uint8_t* Emulator::screen() const { return tia_->currentFrameBuffer(); }
 
+const uint8_t* Emulator::previousScreen() const { return tia_->previousFrameBuffer(); }
+
 bool Emulator::keepsScreen() const { return !(tia_->*exposed(TiaPartial{})); }
 
 std::array<uint8_t, 256> Emulator::greyPalette() const {
@@ -120,6 +122,16 @@ std::array<uint8_t, 256> Emulator::greyPalette() const {
   // ALE reads behind its palette for colour 255 (PAL games show it); EnvPool's build finds black there
   console_->colourPalette().applyPaletteGrayscale(grey.data(), colours.data(), 255);
   return grey;
+}
+
+// Colour 255 is black, as in the grey palette.
+std::array<std::array<uint8_t, 3>, 256> Emulator::colourPalette() const {
+  std::array<std::array<uint8_t, 3>, 256> palette{};
+  for (int colour = 0; colour < 255; ++colour) {
+    const uint32_t packed = console_->colourPalette().getRGB(colour);
+    palette[static_cast<size_t>(colour)] = {static_cast<uint8_t>(packed >> 16), static_cast<uint8_t>(packed >> 8), static_cast<uint8_t>(packed)};
+  }
+  return palette;
 }
 
 }  // namespace anchorage::atari

@@ -51,6 +51,9 @@ class Emulator {
   // Grey value of each of the console's 256 colours.
   std::array<uint8_t, 256> greyPalette() const;
 
+  // Red, green and blue of each.
+  std::array<std::array<uint8_t, 3>, 256> colourPalette() const;
+
   // One frame with `action`; the change of the score. `draw`: whether screen() shall show it.
   int frame(ale::Action action, bool draw);
   bool gameOver() const;
@@ -58,6 +61,8 @@ class Emulator {
   // The frame last drawn, [210, 160] colours. Stays valid during one more frame, if keepsScreen().
   const uint8_t* screen() const;
   bool keepsScreen() const;
+  // The frame before it; whether it was drawn is the caller's to know.
+  const uint8_t* previousScreen() const;
 
   void save(Writer& to) const;
   void load(Reader& from);

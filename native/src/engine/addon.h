@@ -128,7 +128,9 @@ class BatchObject : public Napi::ObjectWrap<BatchObject<Family>> {
     return Self::DefineClass(env, "Batch",
                              {Self::InstanceMethod("reset", &Self::reset), Self::InstanceMethod("step", &Self::step),
                               Self::InstanceMethod("save", &Self::save), Self::InstanceMethod("load", &Self::load),
-                              Self::InstanceMethod("unstableSteps", &Self::unstableSteps), Self::InstanceMethod("close", &Self::close)});
+                              Self::InstanceMethod("unstableSteps", &Self::unstableSteps),
+                              Self::InstanceMethod("presentation", &Self::presentation), Self::InstanceMethod("render", &Self::render),
+                              Self::InstanceMethod("close", &Self::close)});
   }
 
   // new Batch({ identity, size, maxEpisodeSteps, ...options }, { observations, finalObservations, rewards, ... })
@@ -219,6 +221,37 @@ class BatchObject : public Napi::ObjectWrap<BatchObject<Family>> {
   Napi::Value unstableSteps(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       return Napi::Number::New(info.Env(), static_cast<double>(batch().unstableSteps()));
+    });
+  }
+
+  // { secondsPerStep, actionNames }
+  Napi::Value presentation(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      const Presentation shown = batch().presentation();
+      Napi::Array names = Napi::Array::New(info.Env(), shown.actionNames.size());
+      for (size_t i = 0; i < shown.actionNames.size(); ++i) names.Set(static_cast<uint32_t>(i), Napi::String::New(info.Env(), shown.actionNames[i]));
+      Napi::Object out = Napi::Object::New(info.Env());
+      out.Set("secondsPerStep", Napi::Number::New(info.Env(), shown.secondsPerStep));
+      out.Set("actionNames", names);
+      return out;
+    });
+  }
+
+  // render({ environment, width, height }) -> { width, height, pixelated, rgb }
+  Napi::Value render(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      if (!info[0].IsObject()) throw EngineError("CONFIG", "render() needs an object.", "Make batches with native/envBatch.ts.");
+      const auto wanted = info[0].As<Napi::Object>();
+      const int e = intOption(wanted, "environment", 0, static_cast<int>(batch().size()) - 1);
+      const Picture picture = batch().render(static_cast<size_t>(e), intOption(wanted, "width", 16, 4096), intOption(wanted, "height", 16, 4096));
+      Napi::Uint8Array rgb = Napi::Uint8Array::New(info.Env(), picture.rgb.size());
+      std::memcpy(rgb.Data(), picture.rgb.data(), picture.rgb.size());
+      Napi::Object out = Napi::Object::New(info.Env());
+      out.Set("width", Napi::Number::New(info.Env(), picture.width));
+      out.Set("height", Napi::Number::New(info.Env(), picture.height));
+      out.Set("pixelated", Napi::Boolean::New(info.Env(), picture.pixelated));
+      out.Set("rgb", rgb);
+      return out;
     });
   }
 

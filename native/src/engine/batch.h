@@ -42,6 +42,14 @@ class Batch {
   // Steps with StepResult::unstable since the batch was made; a count for people, not part of snapshots.
   uint64_t unstableSteps() const { return unstableSteps_; }
 
+  Presentation presentation() const { return environments_[0]->presentation(); }
+
+  Picture render(size_t e, int width, int height) const {
+    if (!ready_)
+      throw EngineError("ENVIRONMENT", "render() was called on a batch that has no state.", "Call reset(seeds) or load(bytes) first.");
+    return environments_[e]->render(width, height);
+  }
+
   void reset(const uint64_t* seeds, const BatchArrays& out) {
     ready_ = false;
     for (size_t e = 0; e < size(); ++e) {

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "random.h"
@@ -57,6 +58,19 @@ struct ResetResult {
   bool stackRefilled = false;  // every frame of the stack is its newest frame
 };
 
+// For people who watch; see Presentation and Picture in shared/environment.ts.
+struct Presentation {
+  double secondsPerStep = 0;             // simulated, per agent step
+  std::vector<std::string> actionNames;  // one per discrete action or action dimension
+};
+
+struct Picture {
+  int width = 0;
+  int height = 0;
+  bool pixelated = false;
+  std::vector<uint8_t> rgb;  // [height, width, 3] from the top left
+};
+
 class Environment {
  public:
   virtual ~Environment() = default;
@@ -71,6 +85,10 @@ class Environment {
   // Continues bit-identically from `save`. The bytes may be hostile: check every value before it can index memory, and
   // throw (Reader::fail) rather than repair. It may throw half way: the batch then loads what was there before.
   virtual void load(Reader& from) = 0;
+  virtual Presentation presentation() const = 0;
+  // The current state. Must change nothing that a later step, observation or snapshot reads. `width` and `height` are
+  // wishes: an environment with a screen of its own shows that.
+  virtual Picture render(int width, int height) const = 0;
 };
 
 }  // namespace anchorage

@@ -93,6 +93,20 @@ void MujocoEnvironment::load(Reader& from) {
   observeState(observation_.data());
 }
 
+// Actuators are named for the joints that they drive: Gymnasium's models name few of them otherwise.
+Presentation MujocoEnvironment::presentation() const {
+  Presentation shown;
+  shown.secondsPerStep = simulation_->secondsPerStep();
+  for (int i = 0; i < nu(); i++) {
+    const int target = model().actuator_trnid[2 * i];
+    const char* name = model().actuator_trntype[i] == mjTRN_JOINT ? mj_id2name(&model(), mjOBJ_JOINT, target) : nullptr;
+    shown.actionNames.push_back(name != nullptr ? name : "actuator " + std::to_string(i));
+  }
+  return shown;
+}
+
+Picture MujocoEnvironment::render(int, int) const { return {}; }
+
 int MujocoEnvironment::bodyOffset(const char* name) const {
   const int body = mj_name2id(&model(), mjOBJ_BODY, name);
   if (body < 0) throw EngineError("SETUP", std::string("The robot model has no body named ") + name + ".", "Run: npm run setup");

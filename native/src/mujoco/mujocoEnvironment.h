@@ -25,6 +25,8 @@ class MujocoEnvironment : public Environment {
   void observe(void* out) const final;
   void save(Writer& to) const final;
   void load(Reader& from) final;
+  Presentation presentation() const final;
+  Picture render(int width, int height) const final;
 
   // Every later episode begins at this state [qpos, qvel]; empty: at random. For tests against recorded trajectories.
   void startAt(std::vector<double> state) { start_ = std::move(state); }

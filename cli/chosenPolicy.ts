@@ -1,0 +1,105 @@
+import { readFileSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { policyMetadata } from "../actor/policyMetadata.ts";
+import { readStoredPolicy } from "../coordinator/policyFile.ts";
+import { messageOf, OperatorError } from "../shared/errors.ts";
+import { RunConfig } from "../shared/runConfig.ts";
+
+export interface PolicyFlags {
+  readonly runDir?: string;
+  readonly policy?: string;
+  readonly env?: string;
+}
+
+export interface ReadPolicy {
+  readonly bytes: Uint8Array;
+  readonly version: number | null; // null: the file does not say
+}
+
+/** A policy and the environment that it is for: a run's newest one, or an exported file. */
+export class ChosenPolicy {
+  readonly source: string; // names it in messages
+  readonly config: Pick<RunConfig, "env" | "envOptions">;
+  readonly #runDir: string | null;
+  #mark = ""; // of the file that was read last
+
+  private constructor(source: string, config: ChosenPolicy["config"], runDir: string | null) {
+    this.source = source;
+    this.config = config;
+    this.#runDir = runDir;
+  }
+
+  /**
+   * From --run-dir, or from --policy with the environment that the file names unless --env names another. Rejects with
+   * CONFIG, STORAGE or CORRUPT.
+   */
+  static async of({ runDir, policy, env }: PolicyFlags): Promise<ChosenPolicy> {
+    if ((runDir === undefined) === (policy === undefined))
+      throw new OperatorError("CONFIG", "Which policy?", "Give either --run-dir FOLDER or --policy FILE.");
+    if (runDir !== undefined) {
+      if (env === undefined) return new ChosenPolicy(join(runDir, "policy.onnx"), storedConfig(runDir), runDir);
+      throw new OperatorError("CONFIG", `--env ${env} does not go with --run-dir.`, "The run names its environment.");
+    }
+    const named = env ?? policyMetadata(await readPolicy(policy!), policy!).get("anchorage.env");
+    if (named === undefined)
+      throw new OperatorError("CONFIG", `${policy} does not name its environment.`, "Name it with --env.");
+    return new ChosenPolicy(policy!, { env: named, envOptions: {} }, null);
+  }
+
+  /** Rejects as readStoredPolicy does. */
+  async read(): Promise<ReadPolicy> {
+    this.#mark = await this.#markNow();
+    const bytes = this.#runDir === null ? await readPolicy(this.source) : await readStoredPolicy(this.#runDir, warn);
+    const version = Number(policyMetadata(bytes, this.source).get("anchorage.version"));
+    return { bytes, version: Number.isInteger(version) ? version : null };
+  }
+
+  /** Whether the file has become another one since `read`. */
+  async changed(): Promise<boolean> {
+    return (await this.#markNow()) !== this.#mark;
+  }
+
+  async #markNow(): Promise<string> {
+    try {
+      const { ino, size, mtimeMs } = await stat(this.source);
+      return `${ino} ${size} ${mtimeMs}`;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return this.#mark; // `read` says so better
+      throw error;
+    }
+  }
+}
+
+const warn = (what: string): void => void process.stderr.write(`anchorage: ${what}\n`);
+
+async function readPolicy(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    const problem = `${file} cannot be read: ${messageOf(cause)}.`;
+    throw new OperatorError("STORAGE", problem, "Give --policy a file that `anchorage export` wrote.", { cause });
+  }
+}
+
+function storedConfig(runDir: string): RunConfig {
+  const file = join(runDir, "config.json");
+  const text = read(file, runDir);
+  try {
+    return RunConfig.parse(JSON.parse(text));
+  } catch (cause) {
+    const problem = `${file} is no run config of this build: ${messageOf(cause)}.`;
+    const remedy = "Restore the file, or use the build that wrote it (run.json names it).";
+    throw new OperatorError("CORRUPT", problem, remedy, { cause });
+  }
+}
+
+function read(file: string, runDir: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    const problem = `${file} cannot be read: ${messageOf(cause)}.`;
+    const remedy = `Is ${runDir} a run folder?`;
+    throw new OperatorError("STORAGE", problem, remedy, { cause });
+  }
+}
