@@ -1,0 +1,122 @@
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type Estimate, estimate, estimateOfPair, estimates } from "../cli/report/bootstrap.ts";
+import { readable } from "../cli/report/charts.ts";
+import { aggregateMean, mean } from "../cli/report/statistics.ts";
+import { readSuite } from "../cli/suite/suiteFile.ts";
+import { planSuite } from "../cli/suite/suitePlan.ts";
+import { projectRoot } from "../shared/nativeParts.ts";
+import { type Curve, readCurve } from "./curveFile.ts";
+import { type Panel, panels } from "./panels.ts";
+import { type Row, table } from "./results.ts";
+
+/**
+ * `node dist/bench/compareCurves.js SUITE [--picture FILE.svg]`: of the curves in docs/results/SUITE (bench/curves.ts makes
+ * them) a table in Markdown and a picture. A run's score is its last mean return; its curve's mean stands beside it, since
+ * it tells of the whole run. Intervals: 95 %, bootstrap over seeds, each side drawn by itself.
+ */
+const { values, positionals } = parseArgs({ options: { picture: { type: "string" } }, allowPositionals: true });
+const [name] = positionals;
+if (name === undefined || positionals.length > 1) throw new Error("give the name of one suite, for example parity");
+const results = join(projectRoot, "docs", "results", name);
+const settings = { resamples: 2000, seed: 1 };
+
+interface Group {
+  readonly environment: string;
+  readonly label: string;
+  readonly side: "ours" | "peer";
+  readonly curves: readonly Curve[];
+}
+
+const plan = await planSuite(readSuite(name), async () => undefined);
+const environments = [...new Set(plan.map(({ environment }) => environment))];
+const labels = [...new Set(plan.map(({ label }) => label))];
+const groups = environments.flatMap((environment) =>
+  labels.flatMap((label) => (["ours", "peer"] as const).map((side) => groupOf(environment, label, side))),
+);
+const known = groups.filter(({ curves }) => curves.length > 0);
+const withPeer = known.some(({ side }) => side === "peer");
+process.stdout.write(`${table(known.filter(({ side }) => side === "ours").map(rowOf))}\n`);
+const files = ["ours", "peer"].flatMap((side) =>
+  existsSync(join(results, side)) ? readdirSync(join(results, side)) : [],
+);
+process.stderr.write(`${files.length} of ${plan.length * (withPeer ? 2 : 1)} curves are there\n`);
+if (values.picture !== undefined) writeFileSync(values.picture, panels(environments.map(panelOf)));
+
+function groupOf(environment: string, label: string, side: "ours" | "peer"): Group {
+  const files = plan
+    .filter((run) => run.environment === environment && run.label === label)
+    .map(({ id }) => join(results, side, `${id}.csv`))
+    .filter((file) => existsSync(file));
+  return { environment, label, side, curves: files.map(readCurve) };
+}
+
+function scoresOf({ curves }: Group): Float64Array {
+  return Float64Array.from(curves, ({ meanReturn }) => meanReturn.at(-1)!);
+}
+
+function meansOf({ curves }: Group): Float64Array {
+  return Float64Array.from(curves, ({ meanReturn }) => mean(meanReturn.filter((value) => !Number.isNaN(value))));
+}
+
+function rowOf(ours: Group): Row {
+  const { environment, label } = ours;
+  const row = { Environment: environment, Label: label };
+  if (!withPeer) return { ...row, ...numbers("", ours) };
+  const peer = groupOf(environment, label, "peer");
+  if (peer.curves.length === 0) return { ...row, ...numbers("ours", ours) };
+  return {
+    ...row,
+    ...numbers("ours", ours),
+    ...numbers("peer", peer),
+    "ours - peer, at the end": difference(scoresOf(ours), scoresOf(peer)),
+    "ours - peer, whole run": difference(meansOf(ours), meansOf(peer)),
+  };
+}
+
+function numbers(side: string, group: Group): Row {
+  const scores = scoresOf(group);
+  const each = Array.from(scores, (score) => readable(Math.round(score))).join(", ");
+  const end = estimate([scores], aggregateMean, settings);
+  const whole = estimate([meansOf(group)], aggregateMean, settings);
+  return {
+    [`${side} each seed`.trim()]: each,
+    [`${side} mean at the end`.trim()]: withInterval(end, scores.length),
+    [`${side} mean of the run`.trim()]: withInterval(whole, scores.length),
+  };
+}
+
+function difference(ours: Float64Array, peer: Float64Array): string {
+  const apart = estimateOfPair([ours], [peer], (x, y) => mean(x[0]!) - mean(y[0]!), settings);
+  return withInterval(apart, Math.min(ours.length, peer.length));
+}
+
+/** One run has no interval. */
+function withInterval({ value, low, high }: Estimate, runs: number): string {
+  const whole = (x: number): string => String(Math.round(x));
+  return runs > 1 ? `${whole(value)} [${whole(low)}, ${whole(high)}]` : whole(value);
+}
+
+/** One environment's curves: a colour for each label, dashes for the peer. */
+function panelOf(environment: string): Panel {
+  const lines = known
+    .filter((group) => group.environment === environment)
+    .map(({ label, side, curves }) => {
+      const rows = Math.min(...curves.map(({ agentSteps }) => agentSteps.length));
+      const first = Math.max(...curves.map(({ meanReturn }) => meanReturn.findIndex((value) => !Number.isNaN(value))));
+      const points = estimates(
+        [Float64Array.from(curves, (_, run) => run)],
+        ([drawn]) =>
+          Float64Array.from({ length: rows - first }, (_, i) =>
+            mean(drawn!.map((run) => curves[run]!.meanReturn[first + i]!)),
+          ),
+        { ...settings, resamples: 400 },
+      );
+      const place = labels.indexOf(label) + (side === "peer" ? 6 : 0);
+      const seeds = `${curves.length} seed${curves.length === 1 ? "" : "s"}`;
+      const name = `${label}${withPeer ? `, ${side}` : ""} (${seeds})`;
+      return { name, place, x: curves[0]!.agentSteps.slice(first, rows), points };
+    });
+  return { title: environment, lines };
+}
