@@ -25,7 +25,10 @@ ${drawn.join("\n")}
 
 function one({ title, lines }: Panel): string {
   const chart = lineChart({ x: "agent steps", y: "mean return, last 100 episodes", lines });
-  const placed = chart.replace("<svg ", `<svg x="0" y="28" width="${width}" height="${chartHeight}" `);
+  const placed = chart.replace(
+    /^<svg [^>]*?viewBox/,
+    `<svg xmlns="http://www.w3.org/2000/svg" x="0" y="28" width="${width}" height="${chartHeight}" viewBox`,
+  );
   const legend = lines.map(({ name, place }, i) => {
     const { colour, dash } = lookOf(place);
     const y = 28 + chartHeight + (i + 0.5) * rowHeight;

@@ -12,6 +12,9 @@ import { fail } from "./setup/setupError.mjs";
 const dist = join(projectRoot, "dist");
 const stampFile = join(dist, ".stamp.json");
 
+/** Whether dist/ is whole, of these sources or of earlier ones. */
+export const isCompiled = () => existsSync(stampFile);
+
 /** Compiles the TypeScript sources to dist/ if they changed since the last time. Throws a SetupError with the compiler's words. */
 export async function build() {
   if (await upToDate()) return;
