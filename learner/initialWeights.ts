@@ -2,9 +2,9 @@ import { normalFrom, philox, stream, uniformFrom } from "../shared/seeds.ts";
 import { type NetworkSpec, type ParameterSpec, parameterSpecs } from "./networkSpec.ts";
 
 /**
- * The parameters of policy version 0, a function of the run's seed: orthogonal weights, constant biases and log-std.
- * Normal i of parameter p (its place in parameterSpecs) is Box-Muller of the Philox block (key: seed; counters: i, p, 0,
- * stream.initialisation).
+ * The parameters of policy version 0, a function of the run's seed: orthogonal or uniform weights, constant or uniform
+ * biases, constant log-std. Element i of parameter p (its place in parameterSpecs) comes from the Philox block (key: seed;
+ * counters: i, p, 0, stream.initialisation): uniform from its first two words, normal by Box-Muller from all four.
  */
 export function initialWeights(network: NetworkSpec, seed: number): Record<string, Float32Array> {
   const specs = parameterSpecs(network);
@@ -14,17 +14,25 @@ export function initialWeights(network: NetworkSpec, seed: number): Record<strin
 function initialParameter({ shape, initial }: ParameterSpec, place: number, seed: number): Float32Array {
   const length = shape.reduce((product, extent) => product * extent, 1);
   if (initial.kind === "constant") return new Float32Array(length).fill(initial.value);
+  if (initial.kind === "uniform") {
+    const uniform = (words: Uint32Array): number => initial.bound * (2 * uniformFrom(words[0]!, words[1]!) - 1);
+    return Float32Array.from(drawn(length, place, seed, uniform));
+  }
   const columns = shape.at(-1)!;
   const rows = length / columns; // a convolution's kernel counts as one matrix [K * K * in, filters]
-  return orthogonal(rows, columns, initial.gain, normals(length, place, seed));
+  return orthogonal(rows, columns, initial.gain, drawn(length, place, seed, normal));
 }
 
-function normals(length: number, place: number, seed: number): Float64Array {
+const normal = (words: Uint32Array): number =>
+  normalFrom(uniformFrom(words[0]!, words[1]!), uniformFrom(words[2]!, words[3]!));
+
+/** One number from each element's own block. */
+function drawn(length: number, place: number, seed: number, of: (words: Uint32Array) => number): Float64Array {
   const words = new Uint32Array(4);
   const key = BigInt(seed);
   return Float64Array.from({ length }, (_, i) => {
     philox(key, i, place, 0, stream.initialisation, words);
-    return normalFrom(uniformFrom(words[0]!, words[1]!), uniformFrom(words[2]!, words[3]!));
+    return of(words);
   });
 }
 

@@ -1,3 +1,5 @@
+import { activations } from "./activations.ts";
+import { nativeOp } from "./nativeOp.ts";
 import type { Activation } from "./networkSpec.ts";
 import { type Tensor, tensorflow } from "./tensorflow.ts";
 
@@ -7,51 +9,10 @@ import { type Tensor, tensorflow } from "./tensorflow.ts";
  * nothing fuses with, its bias gradient a general sum. Traced into a graph these decide the speed of an update.
  */
 
-/** The attributes of a TensorFlow operation as tfjs-node's binding takes them. */
-interface Attribute {
-  readonly name: string;
-  readonly type: number;
-  readonly value: number | boolean | string | readonly number[];
-}
-interface NodeBackend {
-  readonly binding: { readonly [code: string]: number };
-  executeSingleOutput(name: string, attributes: readonly Attribute[], inputs: readonly Tensor[]): Tensor;
-}
-type AttributeValue = Attribute["value"];
-
-/** Runs one float32 TensorFlow operation with one output. T, its element type, need not be given. */
-export function nativeOp(
-  name: string,
-  inputs: readonly Tensor[],
-  attributes: Record<string, AttributeValue> = {},
-): Tensor {
-  const backend = tensorflow().backend() as unknown as NodeBackend;
-  const { binding } = backend;
-  const typed = Object.entries(attributes).map(([key, value]): Attribute => {
-    const type =
-      typeof value === "boolean" ? "TF_ATTR_BOOL" : typeof value === "string" ? "TF_ATTR_STRING" : "TF_ATTR_INT";
-    return { name: key, type: binding[type]!, value };
-  });
-  return backend.executeSingleOutput(
-    name,
-    [{ name: "T", type: binding.TF_ATTR_TYPE!, value: binding.TF_FLOAT! }, ...typed],
-    inputs,
-  );
-}
-
 /** Sum of squares of all elements, a scalar, in one pass. */
 export function sumOfSquares(x: Tensor): Tensor {
   return tensorflow().mul(nativeOp("L2Loss", [x]), 2);
 }
-
-const activate = (h: Tensor, activation: Activation): Tensor =>
-  activation === "none" ? h : nativeOp(activation === "tanh" ? "Tanh" : "Relu", [h]);
-
-/** dL/dh from dL/dy, where y is the activation's output. */
-const activationGradient = (y: Tensor, dy: Tensor, activation: Activation): Tensor => {
-  if (activation === "none") return dy;
-  return activation === "tanh" ? nativeOp("TanhGrad", [y, dy]) : nativeOp("ReluGrad", [dy, y]);
-};
 
 const biasAdd = (x: Tensor, bias: Tensor): Tensor => nativeOp("BiasAdd", [x, bias], { data_format: "NHWC" });
 const biasGradient = (dh: Tensor): Tensor => nativeOp("BiasAddGrad", [dh], { data_format: "NHWC" });
@@ -154,10 +115,12 @@ export function movingLayer(
   activation: Activation,
 ): Moving {
   const product = stride === null ? productFor(weight.shape) : convolutionProduct(stride);
-  const y = activate(biasAdd(product.of(x.y, weight), bias), activation);
+  const h = biasAdd(product.of(x.y, weight), bias);
+  const { of, gradient } = activations[activation];
+  const y = of(h);
   const byParameters = biasAdd(product.of(x.y, weightMoved), biasMoved);
   const moved = x.moved === null ? byParameters : tensorflow().add(product.of(x.moved, weight), byParameters);
-  return { y, moved: activationGradient(y, moved, activation) }; // the activation's derivative, elementwise, is symmetric
+  return { y, moved: gradient(y, moved, h) }; // the activation's derivative, elementwise, is symmetric
 }
 
 function layer(product: Product, input: LayerInput, weight: Tensor, bias: Tensor, activation: Activation): Tensor {
@@ -165,11 +128,13 @@ function layer(product: Product, input: LayerInput, weight: Tensor, bias: Tensor
   type Compute = Parameters<typeof tf.customGrad>[0];
   const compute: Compute = (...args) => {
     const save = args.at(-1) as unknown as (tensors: Tensor[]) => void;
-    const value = activate(biasAdd(product.of(input.x, weight), bias), activation);
-    save([input.x, weight, value]);
+    const { of, gradient, needsInput } = activations[activation];
+    const h = biasAdd(product.of(input.x, weight), bias);
+    const value = of(h);
+    save([input.x, weight, value, ...(needsInput ? [h] : [])]);
     const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
-      const [x, w, y] = saved as [Tensor, Tensor, Tensor];
-      const dh = activationGradient(y, dy, activation);
+      const [x, w, y, before] = saved as [Tensor, Tensor, Tensor, Tensor?];
+      const dh = gradient(y, dy, before);
       const ofParameters = [product.weightGradient(x, w, dh), biasGradient(dh)];
       return input.isObservation ? ofParameters : [product.inputGradient(x, w, dh), ...ofParameters];
     };

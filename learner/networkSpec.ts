@@ -2,19 +2,21 @@ import type { EnvironmentSpec } from "../shared/environment.ts";
 import { OperatorError } from "../shared/errors.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
 
-export type Activation = "tanh" | "relu" | "none";
+export type Activation = RunConfig["network"]["activation"] | "none";
 
-/** `gain` is that of the orthogonal initialisation. Convolutions are "valid", square, NHWC. */
+interface AnyLayer {
+  readonly activation: Activation;
+  readonly gain: number | null; // of the orthogonal initialisation; null: uniform, as PyTorch's layers begin
+}
+/** Convolutions are "valid", square, NHWC. */
 export type Layer =
-  | { readonly kind: "dense"; readonly units: number; readonly activation: Activation; readonly gain: number }
-  | {
+  | (AnyLayer & { readonly kind: "dense"; readonly units: number })
+  | (AnyLayer & {
       readonly kind: "conv";
       readonly filters: number;
       readonly kernel: number;
       readonly stride: number;
-      readonly activation: Activation;
-      readonly gain: number;
-    };
+    });
 
 /** What the actor's last layer parametrises. Gaussian: the layer is the mean; log_std is a free parameter [A]. */
 export type Distribution =
@@ -37,8 +39,6 @@ export interface NetworkSpec {
   readonly distribution: Distribution;
 }
 
-const rootTwo = Math.SQRT2;
-
 /** The network of a run (ALGORITHMS, Protocols). Throws CONFIG where the network does not fit the environment. */
 export function networkSpec(config: RunConfig, spec: EnvironmentSpec): NetworkSpec {
   const { network } = config;
@@ -47,48 +47,55 @@ export function networkSpec(config: RunConfig, spec: EnvironmentSpec): NetworkSp
     spec.action.kind === "discrete"
       ? { kind: "categorical", actions: spec.action.count }
       : { kind: "gaussian", actions: spec.action.low.length, logStd: network.kind === "mlp" ? network.logStd : 0 };
-  const out = (units: number, gain: number): Layer => ({ kind: "dense", units, activation: "none", gain });
-  const heads = { actorOut: out(distribution.actions, 0.01), criticOut: out(1, 1), distribution };
+  const head = (units: number, gain: number): Layer => ({
+    kind: "dense",
+    units,
+    activation: "none",
+    gain: config.orthogonalInit ? gain : null,
+  });
   const input = {
     shape: spec.observation.shape,
     frames,
     normalize: config.normalizeObservations && !frames ? { clip: config.observationClip } : null,
   };
-  if (network.kind === "mlp") {
-    if (frames)
-      throw new OperatorError(
-        "CONFIG",
-        `network.kind=mlp does not fit ${spec.id}, which observes stacked frames.`,
-        "Set network.kind=nature.",
-      );
-    const hidden = network.hidden.map(
-      (units): Layer => ({ kind: "dense", units, activation: network.activation, gain: rootTwo }),
-    );
-    return network.shared
-      ? { input, trunk: hidden, actor: [heads.actorOut], critic: [heads.criticOut], distribution }
-      : { input, trunk: [], actor: [...hidden, heads.actorOut], critic: [...hidden, heads.criticOut], distribution };
-  }
-  if (!frames)
+  checkFits(network, spec, frames);
+  const hidden = hiddenLayers(config);
+  const [trunk, own] = network.shared ? [hidden, []] : [[], hidden];
+  const actor = [...own, head(distribution.actions, config.actorGain)];
+  const critic = [...own, head(1, config.criticGain)];
+  return { input, trunk, actor, critic, distribution };
+}
+
+function checkFits(network: RunConfig["network"], { id, observation }: EnvironmentSpec, frames: boolean): void {
+  if (network.kind === "mlp" && frames)
     throw new OperatorError(
       "CONFIG",
-      `network.kind=nature needs stacked uint8 frames, and ${spec.id} observes ${spec.observation.dtype} [${spec.observation.shape.join(", ")}].`,
+      `network.kind=mlp does not fit ${id}, which observes stacked frames.`,
+      "Set network.kind=nature.",
+    );
+  if (network.kind === "nature" && !frames)
+    throw new OperatorError(
+      "CONFIG",
+      `network.kind=nature needs stacked uint8 frames, and ${id} observes ${observation.dtype} [${observation.shape.join(", ")}].`,
       "Set network.kind=mlp.",
     );
+}
+
+/** All but the heads: Mnih et al. 2015 for frames, else dense layers. */
+function hiddenLayers({ network, orthogonalInit, hiddenGain }: RunConfig): Layer[] {
+  const { activation } = network;
+  const gain = orthogonalInit ? hiddenGain : null;
+  const dense = (units: number): Layer => ({ kind: "dense", units, activation, gain });
+  if (network.kind === "mlp") return network.hidden.map(dense);
   const conv = (filters: number, kernel: number, stride: number): Layer => ({
     kind: "conv",
     filters,
     kernel,
     stride,
-    activation: "relu",
-    gain: rootTwo,
+    activation,
+    gain,
   });
-  const trunk = [
-    conv(32, 8, 4),
-    conv(64, 4, 2),
-    conv(64, 3, 1),
-    { kind: "dense", units: network.units, activation: "relu", gain: rootTwo } as const,
-  ];
-  return { input, trunk, actor: [heads.actorOut], critic: [heads.criticOut], distribution };
+  return [conv(32, 8, 4), conv(64, 4, 2), conv(64, 3, 1), dense(network.units)];
 }
 
 export interface ParameterSpec {
@@ -96,6 +103,7 @@ export interface ParameterSpec {
   readonly shape: readonly number[]; // dense [in, out]; conv [kernel, kernel, in, filters]; bias [out]
   readonly initial:
     | { readonly kind: "orthogonal"; readonly gain: number }
+    | { readonly kind: "uniform"; readonly bound: number } // in [-bound, bound)
     | { readonly kind: "constant"; readonly value: number };
 }
 
@@ -109,8 +117,9 @@ export function parameterSpecs(network: NetworkSpec): ParameterSpec[] {
     let shape = input;
     layers.forEach((layer, i) => {
       const weight = layerWeightShape(layer, shape);
-      specs.push({ name: `${part}.${i}.weight`, shape: weight, initial: { kind: "orthogonal", gain: layer.gain } });
-      specs.push({ name: `${part}.${i}.bias`, shape: [weight.at(-1)!], initial: { kind: "constant", value: 0 } });
+      const initial = initialOf(layer, weight);
+      specs.push({ name: `${part}.${i}.weight`, shape: weight, initial: initial.weight });
+      specs.push({ name: `${part}.${i}.bias`, shape: [weight.at(-1)!], initial: initial.bias });
       shape = layerOutputShape(layer, shape);
     });
     return shape;
@@ -123,6 +132,16 @@ export function parameterSpecs(network: NetworkSpec): ParameterSpec[] {
     specs.push({ name: "actor.log_std", shape: [actions], initial: { kind: "constant", value: logStd } });
   }
   return specs;
+}
+
+type Initial = ParameterSpec["initial"];
+
+/** PyTorch's layers begin uniform within 1 / sqrt(inputs of a unit), weights and biases alike. */
+function initialOf({ gain }: Layer, weight: readonly number[]): { weight: Initial; bias: Initial } {
+  if (gain !== null) return { weight: { kind: "orthogonal", gain }, bias: { kind: "constant", value: 0 } };
+  const inputs = weight.slice(0, -1).reduce((a, b) => a * b, 1);
+  const uniform = { kind: "uniform", bound: 1 / Math.sqrt(inputs) } as const;
+  return { weight: uniform, bias: uniform };
 }
 
 /** Shape of one sample entering the first layer: frames are channels last. */

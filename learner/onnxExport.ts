@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { EnvironmentSpec } from "../shared/environment.ts";
 import { OperatorError, shapeError } from "../shared/errors.ts";
 import { onnxNames, type PolicySnapshot } from "../shared/policySnapshot.ts";
-import type { Layer, NetworkSpec } from "./networkSpec.ts";
+import type { Activation, Layer, NetworkSpec } from "./networkSpec.ts";
 import type { Normaliser } from "./observationStatistics.ts";
 import { encodeModel, type Initializer, type Node, type Value } from "./onnxModel.ts";
 import { inFilterOrder, inPlaneOrder, times } from "./weightLayout.ts";
@@ -143,9 +143,17 @@ function stack(
         ? convolution(graph, prefix, layer, signal, product)
         : dense(graph, prefix, layer, signal, product);
     if (layer.activation === "none") return { name, shape, scale: 1 };
-    const operator = layer.activation === "tanh" ? "Tanh" : "Relu";
-    return { name: graph.node(operator, [name], `${prefix}.output`), shape, scale: 1 };
+    return { name: activated(graph, layer.activation, name, prefix), shape, scale: 1 };
   }, input);
+}
+
+/** ONNX's operators; the defaults of their settings are those of activations.ts. */
+const operators = { tanh: "Tanh", relu: "Relu", elu: "Elu", leakyRelu: "LeakyRelu" } as const;
+
+function activated(graph: GraphBuilder, activation: Exclude<Activation, "none">, h: string, prefix: string): string {
+  if (activation !== "silu") return graph.node(operators[activation], [h], `${prefix}.output`);
+  const gate = graph.node("Sigmoid", [h], `${prefix}.gate`);
+  return graph.node("Mul", [h, gate], `${prefix}.output`);
 }
 
 function convolution(

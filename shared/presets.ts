@@ -100,6 +100,13 @@ function checkAlgorithm(config: RunConfig, given: Record<string, unknown>): void
         `${field}=${JSON.stringify(given[field])} does nothing with vtrace=${config.vtrace}.`,
         `Leave ${field} out, or set vtrace=${wanted}.`,
       );
+  for (const field of ["hiddenGain", "actorGain", "criticGain"] as const)
+    if (field in given && !config.orthogonalInit)
+      throw new OperatorError(
+        "CONFIG",
+        `${field}=${JSON.stringify(given[field])} does nothing with orthogonalInit=false.`,
+        `Leave ${field} out, or set orthogonalInit=true.`,
+      );
   if (algo === "papo" && config.gamma === 1)
     throw new OperatorError(
       "CONFIG",

@@ -12,7 +12,7 @@ const Algorithm = z
     `expected ${algorithmNames.join(", ")} or the path of a module (.ts, .mts, .js, .mjs)`,
   );
 
-const Activation = z.enum(["tanh", "relu"]);
+const Activation = z.enum(["tanh", "relu", "elu", "leakyRelu", "silu"]);
 
 /**
  * Everything that decides a run's numbers, beside the fingerprint of the machine (shared/fingerprint.ts). Defaults are
@@ -90,18 +90,30 @@ export const RunConfig = z.strictObject({
   normalizeRewards: z.boolean().default(true).describe("by the std of the discounted return"),
   rewardClip: positive.default(10).describe("clip of normalised rewards"),
 
+  orthogonalInit: z
+    .boolean()
+    .default(true)
+    .describe(
+      "initial weights orthogonal and biases 0; false: PyTorch's default, both uniform within 1/sqrt(inputs) of 0; either from the seed",
+    ),
+  hiddenGain: positive.default(Math.SQRT2).describe("orthogonalInit: gain of the hidden layers"),
+  actorGain: z.number().nonnegative().default(0.01).describe("orthogonalInit: gain of the actor's output layer"),
+  criticGain: z.number().nonnegative().default(1).describe("orthogonalInit: gain of the critic's output layer"),
+
   network: z
     .discriminatedUnion("kind", [
       z.strictObject({
         kind: z.literal("mlp").describe("dense layers"),
         hidden: z.array(count).min(1).default([256, 256]).describe("units per hidden layer"),
-        activation: Activation.default("tanh"),
+        activation: Activation.default("tanh").describe("of the hidden layers; leakyRelu has slope 0.01"),
         shared: z.boolean().default(false).describe("one trunk for actor and critic"),
         logStd: z.number().default(0).describe("initial log standard deviation of continuous actions"),
       }),
       z.strictObject({
-        kind: z.literal("nature").describe("Nature CNN for stacked frames, shared trunk"),
+        kind: z.literal("nature").describe("Nature CNN for stacked frames"),
         units: count.default(512).describe("of the dense layer"),
+        activation: Activation.default("relu").describe("of all but the heads; leakyRelu has slope 0.01"),
+        shared: z.boolean().default(true).describe("one trunk for actor and critic; false: a CNN for each"),
       }),
     ])
     .prefault({ kind: "mlp" }),

@@ -18,7 +18,9 @@ import {
   gaussianNetwork,
   minibatchOf,
   parametersOf,
+  separateFrameNetwork,
   updateSettings,
+  withActivation,
 } from "./updateCases.ts";
 
 // One oneDNN setting per process: the equality with eager is shown without oneDNN, whose kernels only run in graphs.
@@ -31,6 +33,11 @@ const cases: readonly (readonly [string, UpdateSettings])[] = [
   [
     "a shared trunk, PPO, unclipped values",
     updateSettings(categoricalNetwork(4, [32], 2), 64, { algo: "ppo", valueClip: null, onednn: "off" }),
+  ],
+  ["a CNN for each of actor and critic", updateSettings(separateFrameNetwork("small", 3), 16, { onednn: "off" })],
+  [
+    "SiLU layers, whose gradient reads what went in",
+    updateSettings(withActivation(gaussianNetwork(5, [16, 16], 2), "silu"), 64, { onednn: "off" }),
   ],
 ];
 const small = updateSettings(gaussianNetwork(5, [16], 2), 32, { onednn: "off" });

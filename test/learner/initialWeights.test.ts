@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { initialWeights, orthogonal } from "../../learner/initialWeights.ts";
+import { networkSpec } from "../../learner/networkSpec.ts";
 import { weightsSha256 } from "../../learner/weightsHash.ts";
+import type { EnvironmentSpec } from "../../shared/environment.ts";
+import { resolveRunConfig } from "../../shared/presets.ts";
 import { categoricalNetwork, frameNetwork, gaussianNetwork, numberSource } from "./updateCases.ts";
 
 const gaussian = (length: number, seed = 1) => Float64Array.from({ length }, numberSource(seed).normal);
@@ -65,6 +68,69 @@ describe("initialWeights", () => {
     expect(again).toEqual(one);
     expect(other!["actor.0.weight"]).not.toEqual(one!["actor.0.weight"]);
     expect(one!["critic.0.weight"]).not.toEqual(one!["actor.0.weight"]);
+  });
+});
+
+describe("the initialisation that a run asks for", () => {
+  const action = { discrete: (count: number) => ({ kind: "discrete", count }) as const };
+  const six = { kind: "continuous", low: Array(6).fill(-1), high: Array(6).fill(1) } as const;
+  const specOf = (id: string, shape: number[], of: EnvironmentSpec["action"]): EnvironmentSpec => {
+    const frames = shape.length === 3;
+    const observation = { dtype: frames ? "uint8" : "float32", shape, frameStack: frames ? 4 : null } as const;
+    return { id, observation, action: of, maxEpisodeSteps: null, framesPerStep: 1 };
+  };
+  const cheetah = specOf("HalfCheetah-v4", [17], six);
+  const pong = specOf("Pong-v5", [4, 84, 84], action.discrete(6));
+  const networkOf = (spec: EnvironmentSpec, more: object = {}) =>
+    networkSpec(resolveRunConfig({ env: spec.id, ...more }), spec);
+
+  // Recorded from the build before the initialisation was a setting (c342c86).
+  it.each([
+    ["mujoco", cheetah, "177eec82a26fb28ccd88d4803b65b1eafe15c7ac83144b537d6c04e54e33f4cd"],
+    ["atari", pong, "d7889c63abfb6c7f30f39e91a6a5fa7173098e71371e05d458b1fc80fb5de0fe"],
+    [
+      "classic",
+      specOf("CartPole-v1", [4], action.discrete(2)),
+      "698ec6d200d990febde424b33c1f005d528dd573392857b7c766b2c109e06b6e",
+    ],
+  ])("is the paper's by the preset %s, bit for bit", (_, spec, hash) => {
+    const network = networkOf(spec);
+    expect(weightsSha256(network, initialWeights(network, 1))).toBe(hash);
+  });
+
+  it("has its gains by layer", () => {
+    const gains = { hiddenGain: 2, actorGain: 0.5, criticGain: 3 };
+    const weights = initialWeights(networkOf(cheetah, gains), 1);
+    expect(gramError(weights["actor.1.weight"]!, 256, 256, 2)).toBeLessThan(1e-5);
+    expect(gramError(weights["actor.2.weight"]!, 256, 6, 0.5)).toBeLessThan(1e-6);
+    expect(gramError(weights["critic.2.weight"]!, 256, 1, 3)).toBeLessThan(1e-5);
+  });
+
+  it("is PyTorch's default without orthogonalInit: weights and biases uniform within 1/sqrt(inputs)", () => {
+    const small = specOf("Frames-v5", [4, 44, 44], action.discrete(6));
+    const separate = { kind: "nature", units: 128, shared: false };
+    const network = networkOf(small, { orthogonalInit: false, network: separate });
+    const [one, again, other] = [1, 1, 2].map((seed) => initialWeights(network, seed));
+    expect(weightsSha256(network, again!)).toBe(weightsSha256(network, one!));
+    // conv 8 x 8 of 4 frames: 256 inputs, bound 1/16; dense after 64 maps of 2 x 2: 256 again; heads: 128
+    for (const [name, bound] of [
+      ["actor.0.weight", 1 / 16],
+      ["critic.3.weight", 1 / 16],
+      ["critic.3.bias", 1 / 16],
+      ["actor.4.weight", 1 / Math.sqrt(128)],
+    ] as const) {
+      const values = one![name]!;
+      const largest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+      expect(largest, name).toBeLessThanOrEqual(bound);
+      expect(largest, name).toBeGreaterThan(0.97 * bound);
+      const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
+      const variance = values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length;
+      expect(Math.abs(mean), name).toBeLessThan((4 * bound) / Math.sqrt(3 * values.length)); // 4 standard errors
+      expect(variance / (bound * bound)).toBeGreaterThan(0.27); // uniform: 1/3
+      expect(variance / (bound * bound)).toBeLessThan(0.4);
+    }
+    expect(one!["actor.0.weight"]![0]).not.toBe(one!["critic.0.weight"]![0]);
+    expect(one!["actor.0.weight"]![0]).not.toBe(other!["actor.0.weight"]![0]);
   });
 });
 

@@ -9,7 +9,15 @@ import { exportPolicy, type PolicyExport } from "../../learner/onnxExport.ts";
 import { loadTensorFlow } from "../../learner/tensorflow.ts";
 import type { ParameterArrays } from "../../learner/update.ts";
 import type { EnvironmentSpec } from "../../shared/environment.ts";
-import { categoricalNetwork, frameNetwork, gaussianNetwork, numberSource, parametersOf } from "./updateCases.ts";
+import {
+  categoricalNetwork,
+  frameNetwork,
+  gaussianNetwork,
+  numberSource,
+  parametersOf,
+  separateFrameNetwork,
+  withActivation,
+} from "./updateCases.ts";
 
 const tf = loadTensorFlow({ device: "cpu", onednn: "off", threads: 1, network: frameNetwork("nature", 6) });
 
@@ -97,6 +105,11 @@ describe.each<[string, NetworkSpec]>([
   ],
   ["the Nature CNN", frameNetwork("nature", 6)],
   ["frames that are not square", frameNetwork("small", 3)],
+  ["a CNN for each of actor and critic", separateFrameNetwork("nature", 6)],
+  ...(["tanh", "relu", "elu", "leakyRelu", "silu"] as const).map((activation): [string, NetworkSpec] => [
+    `${activation} layers`,
+    withActivation(frameNetwork("small", 3), activation),
+  ]),
   [
     "frames with heads on a convolution",
     { ...frameNetwork("small", 3), trunk: frameNetwork("small", 3).trunk.slice(0, 2) },

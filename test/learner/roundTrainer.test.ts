@@ -4,9 +4,11 @@ import { CompiledUpdate } from "../../learner/compiledUpdate.ts";
 import { EagerUpdate } from "../../learner/eagerUpdate.ts";
 import { RoundTrainer, updateSettings } from "../../learner/roundTrainer.ts";
 import { decodeTensorFile, encodeTensorFile } from "../../learner/safetensors.ts";
-import type { TrainerSettings, TrainerState } from "../../learner/trainer.ts";
+import type { TrainerSettings, TrainerState, UpdateResult } from "../../learner/trainer.ts";
 import type { Minibatch, StepMetrics, UpdateEngine } from "../../learner/update.ts";
 import { armRun, framesRun, play, train } from "./trainingRounds.ts";
+
+const separateCnns = { kind: "nature", units: 32, shared: false, activation: "elu" };
 
 const open: RoundTrainer[] = [];
 afterEach(() => {
@@ -61,6 +63,7 @@ function recording(engine: UpdateEngine): {
 describe.each([
   ["a gaussian MLP", armRun],
   ["a categorical network of frames", framesRun],
+  ["a CNN for each of actor and critic", (more?: object) => framesRun({ network: separateCnns, ...more })],
 ] as const)("%s", (_, run) => {
   it.each([0, 1])("continues from a checkpoint bit for bit, at policy lag %i", async (policyLag) => {
     const settings = run({ policyLag });
@@ -185,6 +188,22 @@ describe("an update", () => {
     const mixed = [{ ...old[1]!, key: { ...old[1]!.key, envBatch: 0 } }, fresh[0]!];
     expect(trainer.update(1, mixed).metrics.policy_lag).toBe(0.5);
   });
+});
+
+it("TRPO's step moves the actor's CNN alone, its minibatches the critic's", async () => {
+  const settings = framesRun({ algo: "trpo", network: separateCnns });
+  const trainer = trainerOf(settings);
+  const policies = [trainer.initialise(null)];
+  const before = trainer.state().tensors;
+  const [{ metrics }] = (await train(settings, trainer, policies, 1)) as [UpdateResult];
+  expect(metrics.line_search_accepted).toBe(1);
+  expect(metrics.kl).toBeGreaterThan(0.001);
+  expect(metrics.kl).toBeLessThan(settings.config.maxKl);
+  const after = trainer.state().tensors;
+  const moved = Object.keys(after)
+    .filter((name) => /^weight.*weight$/.test(name))
+    .filter((name) => Buffer.compare(after[name]!.data, before[name]!.data) !== 0);
+  expect(moved).toHaveLength(10); // five layers each
 });
 
 describe("a bad round", () => {

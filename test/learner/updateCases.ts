@@ -1,4 +1,10 @@
-import { inputShape, type NetworkSpec, parameterSpecs } from "../../learner/networkSpec.ts";
+import {
+  type Activation,
+  inputShape,
+  type Layer,
+  type NetworkSpec,
+  parameterSpecs,
+} from "../../learner/networkSpec.ts";
 import type { ObjectiveSettings, SampleTensors } from "../../learner/objectives/objective.ts";
 import type { Tensor, TensorFlow } from "../../learner/tensorflow.ts";
 import type { Minibatch, ParameterArrays, UpdateSettings } from "../../learner/update.ts";
@@ -56,6 +62,21 @@ export function frameNetwork(size: "small" | "nature", actions: number): Network
     critic: [dense(1, "none")],
     distribution: { kind: "categorical", actions },
   };
+}
+
+/** The same with a CNN for each of actor and critic, and no trunk. */
+export function separateFrameNetwork(size: "small" | "nature", actions: number): NetworkSpec {
+  const shared = frameNetwork(size, actions);
+  const { trunk, actor, critic } = shared;
+  return { ...shared, trunk: [], actor: [...trunk, ...actor], critic: [...trunk, ...critic] };
+}
+
+/** A network whose hidden layers all have this activation. */
+export function withActivation(network: NetworkSpec, activation: Activation): NetworkSpec {
+  const changed = (layers: readonly Layer[]): Layer[] =>
+    layers.map((layer) => (layer.activation === "none" ? layer : { ...layer, activation }));
+  const { trunk, actor, critic } = network;
+  return { ...network, trunk: changed(trunk), actor: changed(actor), critic: changed(critic) };
 }
 
 export function updateSettings(

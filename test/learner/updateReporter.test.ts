@@ -33,7 +33,9 @@ it("a network whose policies no report can carry is refused by the field's name"
   const mlp = resolveRunConfig({ env: "CartPole-v1", network: { kind: "mlp", hidden: [8192, 4096] } }).network;
   const problem = `network.hidden=[8192, 4096] makes a policy of ${maxMessageBytes} bytes; a report to the coordinator carries at most`;
   expect(() => checkReportable(policy(maxMessageBytes), mlp)).toThrow(problem);
-  expect(() => checkReportable(policy(maxMessageBytes), { kind: "nature", units: 9999 })).toThrow("network.units=9999");
+  expect(() =>
+    checkReportable(policy(maxMessageBytes), { kind: "nature", activation: "relu", shared: true, units: 9999 }),
+  ).toThrow("network.units=9999");
   expect(() => checkReportable(policy(60_000_000), mlp)).not.toThrow();
 });
 

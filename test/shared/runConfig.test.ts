@@ -17,6 +17,12 @@ it.each<[object, RegExp]>([
     /gaeLambda=0\.9 does nothing with vtrace=true\. Leave gaeLambda out, or set vtrace=false/,
   ],
   [{ rhoBar: 2 }, /rhoBar=2 does nothing with vtrace=false/],
+  [{ orthogonalInit: false, actorGain: 0.1 }, /actorGain=0\.1 does nothing with orthogonalInit=false/],
+  [{ hiddenGain: 0 }, /hiddenGain: .*\(got 0\)/],
+  [
+    { network: { activation: "gelu" } },
+    /network\.activation: .*"tanh"\|"relu"\|"elu"\|"leakyRelu"\|"silu" \(got "gelu"\)/,
+  ],
   [{ algo: "papo", gamma: 1 }, /gamma=1 with papo, whose bound divides by/],
   [{ gama: 0.9 }, /gama=0.9 .*Did you mean "gamma"\?/],
   [{ gama: 0.9, seed: -1 }, /seed: .*\(got -1\).*gama=0.9 /],
@@ -24,6 +30,71 @@ it.each<[object, RegExp]>([
   const resolve = (): unknown => resolveRunConfig({ env: "CartPole-v1", ...given });
   expect(resolve).toThrow(message);
   expect(resolve).not.toThrow(/[.?!][.;]/); // one sentence ends once
+});
+
+// ALGORITHMS, The shared update and Protocols, field by field.
+const shared = {
+  algo: "ano",
+  annealLearningRate: true,
+  adamEps: 1e-5,
+  adamBeta1: 0.9,
+  adamBeta2: 0.999,
+  maxGradNorm: 0.5,
+  gamma: 0.99,
+  gaeLambda: 0.95,
+  valueCoef: 0.5,
+  normalizeAdvantages: true,
+  targetKl: null,
+  minibatches: 4,
+  orthogonalInit: true,
+  hiddenGain: Math.SQRT2,
+  actorGain: 0.01,
+  criticGain: 1,
+  policyLag: 0,
+};
+it.each([
+  [
+    "HalfCheetah-v4",
+    {
+      ...shared,
+      totalSteps: 10_000_000,
+      envs: 128,
+      rolloutSteps: 32,
+      epochs: 10,
+      learningRate: 3e-4,
+      entropyCoef: 0,
+      epsPos: 0.3,
+      epsNeg: 0.3,
+      valueClip: 0.3,
+      maxKl: 0.01,
+      normalizeObservations: true,
+      observationClip: 10,
+      normalizeRewards: true,
+      rewardClip: 10,
+      network: { kind: "mlp", hidden: [256, 256], activation: "tanh", shared: false, logStd: 0 },
+    },
+  ],
+  [
+    "Breakout-v5",
+    {
+      ...shared,
+      totalSteps: 6_000_000,
+      envs: 16,
+      rolloutSteps: 128,
+      epochs: 4,
+      learningRate: 2.5e-4,
+      entropyCoef: 0.01,
+      epsPos: 0.1,
+      epsNeg: 0.1,
+      valueClip: 0.1,
+      maxKl: 0.02,
+      normalizeObservations: false,
+      normalizeRewards: false,
+      network: { kind: "nature", units: 512, activation: "relu", shared: true },
+    },
+  ],
+])("every protocol setting of the paper is a field, with its value in the preset of %s", (env, paper) => {
+  expect(resolveRunConfig({ env })).toMatchObject(paper);
 });
 
 it("lays an algorithm's own defaults over the environment's preset, and what the person gave over both", () => {
