@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { run, start, temporaryFolder } from "./command.ts";
@@ -24,6 +24,7 @@ const [first, second, third, fourth] = [
 ] as const;
 const suite = (...flags: string[]): string[] => ["suite", file, ...flags];
 const here = { cwd: folder.path };
+const report = () => run(["report", "--json"], here); // of runs/, into report/
 const states = (): Record<string, string> => {
   const { runs } = JSON.parse(readFileSync(join(suiteDir, "suite.json"), "utf8")) as {
     runs: { id: string; state: string }[];
@@ -58,6 +59,12 @@ it("a suite is interrupted and gone on with; a run that fails stops no other, an
   });
   expect(states()).toEqual({ [first]: "finished", [second]: "finished", [third]: "finished", [fourth]: "failed" });
 
+  const incomplete = await report();
+  expect(incomplete.events).toMatchObject([
+    { runs: 3, excluded: [{ what: "tiny: CartPole-v1, ppo 0.2, seed 2", reason: expect.stringMatching(/thesis/) }] },
+  ]);
+  expect(incomplete.stderr).toMatch(/not counted: tiny: CartPole-v1, ppo 0\.2, seed 2: failed: .*thesis\.txt/);
+
   rmSync(join(suiteDir, fourth), { recursive: true });
   const rest = await run(suite(), here);
   expect(rest.status, rest.stderr).toBe(0);
@@ -65,6 +72,17 @@ it("a suite is interrupted and gone on with; a run that fails stops no other, an
   expect(rest.stderr).toMatch(new RegExp(`Running ${fourth}\n(.*\n)*Finished ${fourth}: mean return`));
   expect(rest.stderr).not.toContain(first);
   expect(rest.stderr).toMatch(/4 of 4 runs are finished\.\n$/);
+
+  const whole = await report();
+  expect(whole.events).toMatchObject([{ event: "reported", runs: 4, excluded: [] }]);
+  const scores = readFileSync(join(folder.path, "report", "scores.csv"), "utf8")
+    .trim()
+    .split("\r\n");
+  expect(scores.slice(1).map((row) => row.split(",").slice(0, 3))).toEqual([
+    ["CartPole-v1", "ano 0.3", "2"],
+    ["CartPole-v1", "ppo 0.2", "2"],
+  ]);
+  expect(readFileSync(join(folder.path, "report", "index.html"), "utf8")).toContain("ano 0.3");
 
   const listed = await run(suite("--dry-run", "--json"), here);
   expect(listed.events.map(({ id, state, estimatedSeconds }) => [id, state, estimatedSeconds])).toEqual(
@@ -83,13 +101,14 @@ it("a suite is interrupted and gone on with; a run that fails stops no other, an
 
 it("a dry run measures how fast this machine is, says so, and leaves nothing behind", async () => {
   writeFileSync(file, tiny(0.99).replace("[1, 2]", "[1]").replace("  ppo: { ppo 0.2: { clip: 0.2 } }\n", ""));
+  const before = readdirSync(folder.path);
   const { status, stdout, stderr } = await run(suite("--dry-run", "--suite-dir", join(folder.path, "new")), here);
   expect(status, stderr).toBe(0);
   expect(stdout).toMatch(
     /^CartPole-v1-ano-0\.3-s1 +new +41k steps +\d+m\d+s at [\d.k]+ steps\/s\n1 runs, 1 of them left/,
   );
   expect(stdout).toMatch(/Rates: measured now\./);
-  expect(readdirSync(folder.path).sort()).toEqual(["runs", "tiny.yaml"]);
+  expect(readdirSync(folder.path)).toEqual(before);
 }, 300_000);
 
 it("a typo is one message before anything is started", async () => {
@@ -98,5 +117,5 @@ it("a typo is one message before anything is started", async () => {
   expect(status).toBe(2);
   expect(stderr).toMatch(/CartPol-v1-ano-0\.3-s1: There is no environment CartPol-v1\. Did you mean "CartPole-v1"/);
   expect(stderr).not.toMatch(/\n\s+at /);
-  expect(readdirSync(folder.path).sort()).toEqual(["runs", "tiny.yaml"]);
+  expect(existsSync(join(folder.path, "new"))).toBe(false);
 }, 60_000);
