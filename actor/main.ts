@@ -65,7 +65,7 @@ export async function runActor(deploy: DeployConfig, given?: Lifecycle): Promise
     const metricsServer = await startMetricsServer(http);
     lifecycle.onClose("metrics server", () => metricsServer.close());
     log.info(`metrics: http://${metricsServer.host}:${metricsServer.port}/metrics`);
-    const { run, config } = await servedRun(client, lifecycle.stopping);
+    const { run, config } = await servedRun(client, deploy, lifecycle.stopping);
     metricsServer.label(run.run_id);
     const actor = {
       deploy,
@@ -114,6 +114,7 @@ async function work(actor: Actor, onStarted: (collector: Collector, runner: Leas
   const member = await RunMember.join(
     client,
     { ...membership, heartbeatSeconds: deploy.heartbeatSeconds },
+    deploy,
     lifecycle.stopping,
   );
   lifecycle.onClose("membership", () => member.stop());

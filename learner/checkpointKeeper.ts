@@ -11,6 +11,10 @@ interface Waiting {
   reported: boolean;
 }
 
+/** For a learner that ends before everything is stored. */
+export const remedyOfUnstored =
+  "Nothing is lost: a learner that is started again goes on from the newest stored checkpoint and makes the same updates again. Mend the coordinator or its disk, or give more time (drainSeconds).";
+
 /**
  * Gets checkpoints onto the coordinator's disk. While that is not possible (the coordinator is away, its disk is full)
  * two are held: the oldest, whose reports come first, and the newest. Were it the newest alone, reports that lag behind by
@@ -53,8 +57,8 @@ export class CheckpointKeeper {
   }
 
   /**
-   * Resolves when nothing waits. Throws STORAGE if `signal` aborts first: the newest checkpoint is then lost; `backlog`
-   * says why its reports are not stored.
+   * Resolves when nothing waits. Throws BUSY if `signal` aborts first, with what is not recorded; a learner that is started
+   * again makes it again. `backlog` says why reports are not stored.
    */
   async stored(signal: AbortSignal, backlog: () => string): Promise<void> {
     if (this.#storing === null) return;
@@ -66,11 +70,8 @@ export class CheckpointKeeper {
     const newest = this.#waiting.at(-1);
     if (outcome === "stored" || newest === undefined) return;
     const why = newest.reported ? this.#lastProblem || "the coordinator did not answer in time" : backlog();
-    throw new OperatorError(
-      "STORAGE",
-      `The checkpoint after update ${newest.checkpoint.update} could not be stored: ${why}.`,
-      "Mend the coordinator or its disk, or give more time (drainSeconds); the run resumes from the checkpoint before.",
-    );
+    const problem = `The checkpoint after update ${newest.checkpoint.update} could not be stored within drainSeconds: ${why}.`;
+    throw new OperatorError("BUSY", problem, remedyOfUnstored);
   }
 
   /** A checkpoint is not stored yet. */

@@ -70,11 +70,12 @@ export class Learner {
    * `superseded`: then nothing is saved.
    */
   async run(save: AbortSignal, superseded: AbortSignal): Promise<"finished" | "stopped"> {
-    const { rounds, publisher, log } = this.#parts;
+    const { rounds, publisher, reporter, log } = this.#parts;
     const stop = AbortSignal.any([save, superseded]);
     for (const snapshot of this.#policies) publisher.publish(snapshot);
     this.#showProgress();
     while (rounds.updatesDone < this.#shape.rounds && !stop.aborted) {
+      await reporter.room(stop);
       const rollouts = await this.#nextRound(stop);
       if (rollouts !== null) await this.#update(rollouts);
     }

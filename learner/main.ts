@@ -66,7 +66,7 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
     lifecycle.onClose("metrics server", () => metricsServer.close());
     log.info(`actors: ${address}, metrics: http://${metricsServer.host}:${metricsServer.port}/metrics`);
 
-    const { config, run } = await servedRun(client, lifecycle.stopping);
+    const { config, run } = await servedRun(client, deploy, lifecycle.stopping);
     metricsServer.label(run.run_id);
     const nats = natsAccess(deploy.nats ?? run.nats, transport, deploy);
     const fingerprint = (options.fingerprint ?? ((of) => learnerFingerprint(deploy, of)))(config);
@@ -81,6 +81,7 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
         status: () => ({ ...status.describe(), metricsHost: metricsServer.host, metricsPort: metricsServer.port }),
         log,
       },
+      deploy,
       lifecycle.stopping,
     );
     lifecycle.onClose("membership", () => member.stop());

@@ -235,7 +235,7 @@ function storageMetrics(registry: Registry) {
     reportsWaiting: gauge("reports_waiting", "Update reports not delivered yet. Rising: the coordinator is away."),
     reportsDropped: counter(
       "reports_dropped_total",
-      "Update reports given up because too many waited: gaps in the run's metrics file.",
+      "Update reports given up because the coordinator could not read them: gaps in the run's metrics file.",
     ),
     reproducible: gauge(
       "reproducible",

@@ -1,11 +1,10 @@
 import { setInterval as every } from "node:timers";
 import type { EnvironmentSpec } from "../shared/environment.ts";
-import { messageOf } from "../shared/errors.ts";
-import type { Logger } from "../shared/log.ts";
+import { messageOf, OperatorError } from "../shared/errors.ts";
 import type { PolicySnapshot } from "../shared/policySnapshot.ts";
 import { runShape } from "../shared/runConfig.ts";
 import type { Admission } from "./admission.ts";
-import { CheckpointKeeper } from "./checkpointKeeper.ts";
+import { CheckpointKeeper, remedyOfUnstored } from "./checkpointKeeper.ts";
 import { admissionOf, type Collecting, collectionOf, ingestOf, publisherOf } from "./collecting.ts";
 import { EpisodeWindow } from "./episodeWindow.ts";
 import { checkSamePolicy, Learner, type LearnerParts, type LearnerSettings } from "./learner.ts";
@@ -58,7 +57,7 @@ export async function trainRun(context: RunContext): Promise<number> {
   const learner = new Learner(parts, learnerSettings(context, admission, reproducible, spec, policies));
   try {
     const end = await learner.run(stop, context.superseded);
-    await unlessGivenUp(parts, learner, end, giveUpAfter(stop, deploy.drainSeconds), log);
+    await unlessGivenUp(parts, learner, end, giveUpAfter(stop, deploy.drainSeconds));
     const finished = end === "finished";
     ingest.drain(
       finished ? "the run is finished" : "the learner is stopping",
@@ -78,27 +77,34 @@ export async function trainRun(context: RunContext): Promise<number> {
   }
 }
 
-/** The last checkpoint is stored first, then the end is reported: a finished run has its final checkpoint. */
-async function unlessGivenUp(
-  parts: LearnerParts,
-  learner: Learner,
-  end: "finished" | "stopped",
-  giveUp: AbortSignal,
-  log: Logger,
-) {
+/**
+ * The last checkpoint is stored first, then the end is reported: a finished run has its final checkpoint. Throws BUSY where
+ * it gives up before: whoever keeps this process running starts it again.
+ */
+async function unlessGivenUp(parts: LearnerParts, learner: Learner, end: "finished" | "stopped", giveUp: AbortSignal) {
   const { reporter } = parts;
   const before = reporter.done;
-  await parts.keeper.stored(giveUp, () => backlogOf(reporter.waiting, reporter.done - before));
+  const backlog = (): string => backlogOf(reporter, reporter.done - before);
+  await parts.keeper.stored(giveUp, backlog);
   if (end === "finished") learner.reportFinished();
   const gaveUp = new Promise<true>((resolve) => giveUp.addEventListener("abort", () => resolve(true), { once: true }));
   if (await Promise.race([reporter.delivered().then(() => false), gaveUp]))
-    log.error(`update reports are lost: ${backlogOf(reporter.waiting, reporter.done - before)}`);
+    throw new OperatorError(
+      "BUSY",
+      `The run's end could not be recorded within drainSeconds: ${backlog()}.`,
+      remedyOfUnstored,
+    );
 }
 
-/** Why the reports of a learner that ends are not stored; `taken`: of those that waited when it began to end. */
-function backlogOf(waiting: number, taken: number): string {
-  if (taken > 0) return `the coordinator took ${taken} update reports meanwhile, and ${waiting} still wait for it`;
-  return `${waiting} update reports wait, of which the coordinator took none meanwhile: it is away, or its disk is full`;
+/** What of a learner that ends is not recorded, and why; `taken`: of the reports that waited when it began to end. */
+function backlogOf({ waiting, unrecorded }: UpdateReporter, taken: number): string {
+  const [first, last] = unrecorded ?? [0, 0];
+  const what = first === last ? `update ${first} is` : `updates ${first} to ${last} are`;
+  const why =
+    taken > 0
+      ? `the coordinator took ${taken} reports meanwhile, and ${waiting} still wait for it`
+      : "the coordinator took no report meanwhile: it is away, or its disk is full";
+  return `${what} not recorded; ${why}`;
 }
 
 function bookkeeping({ client, log, metrics, restored }: RunContext) {

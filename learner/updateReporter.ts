@@ -12,18 +12,20 @@ import type { LearnerMetrics } from "./metrics.ts";
  * Updates of an hour where one takes 0.4 s, of three minutes where there are 53 a second (CartPole). A report without its
  * policy is under a kilobyte beside its episodes.
  */
-const maxWaiting = 10_000;
+const defaultMostWaiting = 10_000;
 /** The newest reports keep their episodes; hundreds of thousands of those of short episodes must not pile up. */
 const episodesOf = 100;
 
 /**
- * Delivers update reports in order. While the coordinator is away they wait; only the newest keeps its policy. One that
- * can never be delivered is given up, loudly, rather than let those behind it wait.
+ * Delivers update reports in order. While the coordinator is away they wait; only the newest keeps its policy. None is
+ * dropped for lack of room: room() is for waiting before more are made. One that can never be delivered is given up,
+ * loudly, rather than let those behind it wait.
  */
 export class UpdateReporter {
   readonly #client: CoordinatorClient;
   readonly #log: Logger;
   readonly #metrics: LearnerMetrics;
+  readonly #mostWaiting: number;
   readonly #waiting: { readonly number: number; report: UpdateReport }[] = [];
   #added = 0;
   #done = 0;
@@ -31,10 +33,11 @@ export class UpdateReporter {
   readonly #closed = new AbortController();
   #sending: Promise<void> | null = null;
 
-  constructor(client: CoordinatorClient, log: Logger, metrics: LearnerMetrics) {
+  constructor(client: CoordinatorClient, log: Logger, metrics: LearnerMetrics, mostWaiting = defaultMostWaiting) {
     this.#client = client;
     this.#log = log;
     this.#metrics = metrics;
+    this.#mostWaiting = mostWaiting;
   }
 
   add(report: UpdateReport): void {
@@ -45,10 +48,6 @@ export class UpdateReporter {
     this.#waiting.push({ number: ++this.#added, report });
     const older = this.#waiting.at(-1 - episodesOf);
     if (older !== undefined) older.report = { ...older.report, episodes: [] };
-    if (this.#waiting.length > maxWaiting) {
-      this.#waiting.splice(1, 1);
-      this.#metrics.reportsDropped.inc();
-    }
     this.#metrics.reportsWaiting.set(this.#waiting.length);
     this.#sending ??= this.#send();
   }
@@ -58,13 +57,31 @@ export class UpdateReporter {
    * `unwatched` aborts: whoever does not wait for it any more is forgotten.
    */
   deliveredSoFar(unwatched?: AbortSignal): Promise<void> {
-    const number = this.#added;
+    return this.#deliveredUpTo(this.#added, unwatched);
+  }
+
+  #deliveredUpTo(number: number, unwatched?: AbortSignal): Promise<void> {
     return new Promise((delivered) => {
       const watch = { number, delivered };
       this.#watching.add(watch);
       unwatched?.addEventListener("abort", () => this.#watching.delete(watch), { once: true });
       this.#tellWatching();
     });
+  }
+
+  /** Resolves as soon as one more report may be added, or once `stop` aborts. */
+  async room(stop: AbortSignal): Promise<void> {
+    if (this.#waiting.length < this.#mostWaiting || stop.aborted) return;
+    this.#log.error(
+      `training waits: ${this.#waiting.length} update reports wait for the coordinator, which is away or has a full disk`,
+    );
+    while (this.#waiting.length >= this.#mostWaiting && !stop.aborted) {
+      const over = new AbortController();
+      const oldest = this.#waiting[0]!.number;
+      await Promise.race([this.#deliveredUpTo(oldest, over.signal), aborted(stop, over.signal)]);
+      over.abort();
+    }
+    this.#log.info("training goes on");
   }
 
   /** Resolves when all are delivered, or when closed. */
@@ -75,6 +92,12 @@ export class UpdateReporter {
   /** Reports that are not delivered yet. */
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** The updates that are not recorded yet, the first and the last; null: all are. */
+  get unrecorded(): readonly [first: number, last: number] | null {
+    const [first, last] = [this.#waiting[0], this.#waiting.at(-1)];
+    return first && last ? [first.report.update ?? 0, last.report.update ?? 0] : null;
   }
 
   /** How many wait for `deliveredSoFar`. */
@@ -142,6 +165,14 @@ export function checkReportable(policy: PolicySnapshot, network: RunConfig["netw
       : ["network.units", String(network.units)];
   const problem = `${field}=${value} makes a policy of ${policy.bytes.length} bytes; a report to the coordinator carries at most ${most}.`;
   throw new OperatorError("CONFIG", problem, `Choose a smaller network (${field}).`);
+}
+
+/** Resolves once `signal` aborts; `unwatched`: nobody waits any more. */
+function aborted(signal: AbortSignal, unwatched: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true, signal: unwatched });
+  });
 }
 
 function withoutPolicy({ policy: _, ...rest }: UpdateReport): UpdateReport {

@@ -85,6 +85,12 @@ export const DeployConfig = z.strictObject({
       "a lease that takes this many times the usual is also given to an actor with nothing to do (docs/leases.md); null: never",
     ),
   heartbeatSeconds: seconds.default(2).describe("of every process to the coordinator"),
+  coordinatorWaitSeconds: seconds
+    .nullable()
+    .default(300)
+    .describe(
+      "how long an actor or learner that starts waits for its coordinator; then it ends with status 1, to be started again by what keeps it running; null: for ever. Once it is at work it goes on without",
+    ),
   checkpointEvery: z.int().positive().default(10).describe("updates between checkpoints"),
   checkpointsKept: z.int().positive().default(3).describe("newest checkpoints kept, beside the best"),
   maxConnections: z
@@ -93,6 +99,10 @@ export const DeployConfig = z.strictObject({
     .default(2048)
     .describe("open at once on each gRPC port; beyond it the one that has been idle longest makes room"),
   maxMembers: z.int().positive().default(1024).describe("actors and learners registered at once with the coordinator"),
-  drainSeconds: seconds.default(20).describe("how long an actor may take to finish its leases on SIGTERM"),
+  drainSeconds: seconds
+    .default(20)
+    .describe(
+      "how long an actor may take to finish its leases on SIGTERM, and a learner to have its last checkpoint and reports stored",
+    ),
 });
 export type DeployConfig = Readonly<z.infer<typeof DeployConfig>>;

@@ -44,9 +44,10 @@ export function natsAccess(
 /** The file itself says what it is: a .creds file, an nkey seed (SU...), a user and a password on a line each, or a token. */
 function authenticatorOf(file: string): Authenticator {
   const secret = readSecret("natsCredentials", file);
-  const bytes = new TextEncoder().encode(secret);
-  if (secret.includes("-----BEGIN NATS USER JWT-----")) return credsAuthenticator(bytes);
-  if (/^SU[A-Z2-7]{56}$/.test(secret)) return nkeyAuthenticator(bytes);
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+  // the client finds nothing in a .creds file whose last line is not ended
+  if (secret.includes("-----BEGIN NATS USER JWT-----")) return credsAuthenticator(bytes(`${secret}\n`));
+  if (/^SU[A-Z2-7]{56}$/.test(secret)) return nkeyAuthenticator(bytes(secret));
   const [first, second, ...more] = secret.split(/\r?\n/) as [string, ...string[]];
   if (second === undefined) return tokenAuthenticator(first);
   if (more.length === 0) return usernamePasswordAuthenticator(first, second);

@@ -4,10 +4,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { RegisterReply__Output } from "../proto/gen/anchorage/v1/RegisterReply.ts";
 import type { RunState__Output } from "../proto/gen/anchorage/v1/RunState.ts";
 import { buildId } from "./build.ts";
-import type { CoordinatorClient } from "./coordinatorClient.ts";
+import type { CallSettings, CoordinatorClient } from "./coordinatorClient.ts";
 import { messageOf, OperatorError } from "./errors.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import type { Logger } from "./log.ts";
+import { type StartPatience, starting } from "./servedRun.ts";
 
 const searchingSeconds = 0.3;
 
@@ -61,9 +62,15 @@ export class RunMember extends EventEmitter<Events> {
     this.#learner = { address: reply.run!.learner_address, generation: reply.generation };
   }
 
-  /** Registers, waiting for the coordinator until `signal` aborts. The heartbeats begin with start(). */
-  static async join(client: CoordinatorClient, settings: MemberSettings, signal: AbortSignal): Promise<RunMember> {
-    return new RunMember(client, settings, await registerAs(client, settings, signal));
+  /** Registers, waiting for the coordinator as starting() does. The heartbeats begin with start(). */
+  static async join(
+    client: CoordinatorClient,
+    settings: MemberSettings,
+    patience: StartPatience,
+    signal: AbortSignal,
+  ): Promise<RunMember> {
+    const register = (call: CallSettings) => registerAs(client, settings, call);
+    return new RunMember(client, settings, await starting(client.address, patience, signal, register));
   }
 
   /** The newest registration: member id, run, generation. */
@@ -142,7 +149,10 @@ export class RunMember extends EventEmitter<Events> {
 
   async #registerAgain(signal: AbortSignal): Promise<void> {
     this.#settings.log.warn("the coordinator does not know this member any more: registering again");
-    const reply = await registerAs(this.#client, this.#settings, signal);
+    const reply = await registerAs(this.#client, this.#settings, {
+      signal,
+      patienceMs: Number.POSITIVE_INFINITY,
+    });
     const before = this.#reply.run!.run_id;
     if (reply.run!.run_id !== before)
       return this.#lose(
@@ -172,7 +182,7 @@ export class RunMember extends EventEmitter<Events> {
 function registerAs(
   client: CoordinatorClient,
   settings: MemberSettings,
-  signal: AbortSignal,
+  call: CallSettings,
 ): Promise<RegisterReply__Output> {
   const request = {
     role: settings.role,
@@ -183,5 +193,5 @@ function registerAs(
     learner_address: settings.learnerAddress,
     metrics_port: settings.metricsPort,
   };
-  return client.register(request, { signal, patienceMs: Number.POSITIVE_INFINITY });
+  return client.register(request, call);
 }

@@ -1,6 +1,8 @@
 import type { Run__Output } from "../proto/gen/anchorage/v1/Run.ts";
-import type { CoordinatorClient } from "./coordinatorClient.ts";
+import type { CallSettings, CoordinatorClient } from "./coordinatorClient.ts";
+import type { DeployConfig } from "./deployConfig.ts";
 import { messageOf, OperatorError } from "./errors.ts";
+import { isTransient } from "./grpcErrors.ts";
 import { configDigest, RunConfig } from "./runConfig.ts";
 
 export interface ServedRun {
@@ -8,10 +10,39 @@ export interface ServedRun {
   readonly config: RunConfig;
 }
 
-/** The run that the coordinator serves, waiting for it until `signal` aborts. Throws as readRunConfig does. */
-export async function servedRun(client: CoordinatorClient, signal: AbortSignal): Promise<ServedRun> {
-  const run = await client.getRun({ signal, patienceMs: Number.POSITIVE_INFINITY });
+export type StartPatience = Pick<DeployConfig, "coordinatorWaitSeconds">;
+
+/**
+ * The run that the coordinator serves, waiting for it as starting() does. Throws also as readRunConfig does.
+ */
+export async function servedRun(
+  client: CoordinatorClient,
+  patience: StartPatience,
+  signal: AbortSignal,
+): Promise<ServedRun> {
+  const run = await starting(client.address, patience, signal, (settings) => client.getRun(settings));
   return { run, config: readRunConfig(run) };
+}
+
+/**
+ * A call that a process needs before it can begin: tried until `signal` aborts or the patience ends. Throws NETWORK then: a
+ * run may have ended, and its coordinator left, before a process that was to work for it was there.
+ */
+export async function starting<T>(
+  address: string,
+  { coordinatorWaitSeconds: seconds }: StartPatience,
+  signal: AbortSignal,
+  call: (settings: CallSettings) => Promise<T>,
+): Promise<T> {
+  const patienceMs = seconds === null ? Number.POSITIVE_INFINITY : seconds * 1000;
+  try {
+    return await call({ signal, patienceMs });
+  } catch (cause) {
+    if (seconds === null || signal.aborted || !isTransient(cause)) throw cause;
+    const problem = `No coordinator answered at ${address} within coordinatorWaitSeconds=${seconds} (${messageOf(cause).replace(/^\[\w+\] /, "")}).`;
+    const remedy = "If its run has ended, nothing is left to do; else start the coordinator, then this process again.";
+    throw new OperatorError("NETWORK", problem, remedy, { cause });
+  }
 }
 
 /** Throws MISMATCH where this build does not read the config as the coordinator's does. */

@@ -36,6 +36,7 @@ async function startRun(told = nats.address) {
     nats: nats.address,
     actorWorkers: 2,
     heartbeatSeconds: 0.1,
+    coordinatorWaitSeconds: 0.2, // at its start only
   });
   const lifecycle = new Lifecycle(log);
   const exit = runActor(deploy, lifecycle);
@@ -98,13 +99,20 @@ it("ends with 0 when the run is stopped through the coordinator", async () => {
   expect(await exit).toBe(0);
 });
 
-it("goes on without the coordinator", async () => {
+it("at work it goes on without the coordinator, for longer than coordinatorWaitSeconds", async () => {
   const { coordinator, session, generation, exit, lifecycle } = await startRun();
   await coordinator.stop();
   session.lease({ lease_id: 1, generation, policy: { version: 0, digest: "00".repeat(32) }, expires_in_ms: 500 });
   expect((await session.next("return_lease")).reason).toMatch(/^policy_unavailable/);
   lifecycle.stop({ kind: "signal", detail: "SIGTERM" });
   expect(await exit).toBe(0);
+});
+
+it("started without a coordinator, as after its run has ended, it says so after coordinatorWaitSeconds and ends", async () => {
+  const deploy = DeployConfig.parse({ coordinator: "127.0.0.1:9", coordinatorWaitSeconds: 0.3 });
+  await expect(runActor(deploy, new Lifecycle(log))).rejects.toThrow(
+    /\[NETWORK\] No coordinator answered at 127\.0\.0\.1:9 within coordinatorWaitSeconds=0\.3 .*UNAVAILABLE.*If its run has ended/,
+  );
 });
 
 it("ends at once, with 0, where it is stopped while it waits for the coordinator", async () => {

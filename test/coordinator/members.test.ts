@@ -18,7 +18,12 @@ const settingsOf = (role: "ACTOR" | "LEARNER"): MemberSettings => ({
 });
 
 async function join(client: CoordinatorClient, role: "ACTOR" | "LEARNER"): Promise<RunMember> {
-  const member = await RunMember.join(client, settingsOf(role), new AbortController().signal);
+  const member = await RunMember.join(
+    client,
+    settingsOf(role),
+    { coordinatorWaitSeconds: null },
+    new AbortController().signal,
+  );
   onTestFinished(() => member.stop());
   return member;
 }
@@ -96,7 +101,12 @@ it("joining waits until there is a coordinator, and gives up when told to", asyn
   const client = new CoordinatorClient(first.address);
   onTestFinished(() => client.close());
   const joining = join(client, "ACTOR");
-  const givingUp = RunMember.join(client, settingsOf("ACTOR"), AbortSignal.timeout(100));
+  const givingUp = RunMember.join(
+    client,
+    settingsOf("ACTOR"),
+    { coordinatorWaitSeconds: 60 },
+    AbortSignal.timeout(100),
+  );
   await expect(givingUp).rejects.toThrow(/aborted/);
   await startCoordinator({ runDir: await temporaryFolder(), deploy: { coordinatorListen: first.address } });
   expect((await joining).state).toBe("RUNNING");

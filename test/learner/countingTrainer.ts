@@ -4,6 +4,11 @@ import { OperatorError } from "../../shared/errors.ts";
 import type { PolicySnapshot } from "../../shared/policySnapshot.ts";
 import type { Rollout } from "../../shared/rollout.ts";
 
+export interface CountingTrainerGiven {
+  readonly failAt?: number | null;
+  readonly padding?: number;
+}
+
 /**
  * A real trainer whose "network" is 4 numbers: each update folds every rollout's rewards into them, in order, so that the
  * weights at the end tell whether every update saw the same rollouts in the same order. Its policy is those numbers.
@@ -15,10 +20,13 @@ export class CountingTrainer implements Trainer {
   readonly #settings: TrainerSettings;
   /** The update that fails, as a NaN loss would. */
   readonly #failAt: number | null;
+  /** Spaces after each policy: as many bytes as a large network's. */
+  readonly #padding: number;
 
-  constructor(settings: TrainerSettings, failAt: number | null = null) {
+  constructor(settings: TrainerSettings, { failAt = null, padding = 0 }: CountingTrainerGiven = {}) {
     this.#settings = settings;
     this.#failAt = failAt;
+    this.#padding = padding;
   }
 
   async initialise(state: TrainerState | null): Promise<PolicySnapshot> {
@@ -56,7 +64,8 @@ export class CountingTrainer implements Trainer {
   async close(): Promise<void> {}
 
   #snapshot(): PolicySnapshot {
-    const bytes = Buffer.from(JSON.stringify({ version: this.#updates, weights: [...this.#weights] }));
+    const text = JSON.stringify({ version: this.#updates, weights: [...this.#weights] });
+    const bytes = Buffer.from(text + " ".repeat(this.#padding));
     return { version: this.#updates, digest: createHash("sha256").update(bytes).digest("hex"), bytes };
   }
 }

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { maxMessageBytes } from "../../shared/grpcOptions.ts";
 import { RunningSystem } from "./runningLearner.ts";
 import { smallRun } from "./syntheticRollout.ts";
 
@@ -106,9 +107,11 @@ it("superseded by another learner ends at once, saves nothing, and the other rea
     capacity: 3,
     onLease: (self, lease) => (lease.round > 4 ? undefined : self.answer(lease)),
   });
-  await system.updates(5); // checkpoint after 3
+  await system.updates(5);
+  await system.checkpoint(3); // it is on its way while updates 4 and 5 are made: without it the second begins afresh
   const second = system.learner();
   await expect(first.exit).rejects.toThrow(/Learner generation 2 took the run over from generation 1/);
+  await stuck.ended;
   expect(stuck.drained).toMatchObject({ finished: false });
   await system.actor(second);
   expect(await second.exit).toBe(0);
@@ -194,4 +197,15 @@ it("a failing update ends the run, and the coordinator knows why", async () => {
   const run = await system.coordinator.client.getRun();
   expect(run).toMatchObject({ state: "FAILED" });
   expect(run.failure).toContain("The loss of update 3 is NaN");
+});
+
+it("a network whose policies no report can carry ends the run at its start, before anything is collected", async () => {
+  const network = { kind: "mlp", hidden: [8192, 4096] } as const;
+  const system = await RunningSystem.start(smallRun(envBatches, rounds, 0, { network }));
+  const learner = system.learner({ padding: maxMessageBytes });
+  const actor = await system.actor(learner);
+  await expect(learner.exit).rejects.toThrow(/\[CONFIG\] network\.hidden=\[8192, 4096\] makes a policy of \d+ bytes/);
+  expect(actor.leases).toEqual([]);
+  const run = await system.coordinator.client.getRun();
+  expect(run).toMatchObject({ state: "FAILED", failure: expect.stringContaining("network.hidden=[8192, 4096]") });
 });

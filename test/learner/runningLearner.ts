@@ -7,7 +7,7 @@ import { logger } from "../../shared/log.ts";
 import type { RunConfig } from "../../shared/runConfig.ts";
 import { type Running, startCoordinator, temporaryFolder } from "../coordinator/runningCoordinator.ts";
 import { metricsPage } from "../system/scrape.ts";
-import { CountingTrainer } from "./countingTrainer.ts";
+import { CountingTrainer, type CountingTrainerGiven } from "./countingTrainer.ts";
 import { NatsProcess } from "./natsProcess.ts";
 import { type ActorScript, ScriptedActor } from "./scriptedActor.ts";
 
@@ -29,9 +29,8 @@ export interface RunningLearner {
   readonly metricsPort: Promise<number>;
 }
 
-export interface LearnerGiven {
+export interface LearnerGiven extends CountingTrainerGiven {
   readonly deploy?: Partial<DeployConfig>;
-  readonly failAt?: number;
   readonly fingerprint?: Fingerprint;
 }
 
@@ -79,7 +78,7 @@ export class RunningSystem {
     const exit = runLearner(deploy, {
       lifecycle,
       makeTrainer: (settings) => {
-        trainer = new CountingTrainer(settings, given.failAt ?? null);
+        trainer = new CountingTrainer(settings, given);
         return trainer;
       },
       fingerprint: () => given.fingerprint ?? testFingerprint,
@@ -115,6 +114,14 @@ export class RunningSystem {
     return this.until(async () => {
       const { updates } = await this.coordinator.client.control("STATUS");
       return updates >= count ? updates : null;
+    });
+  }
+
+  /** Resolves once the coordinator has stored a checkpoint after this many updates, or more. */
+  checkpoint(update: number): Promise<number> {
+    return this.until(async () => {
+      const { run } = await this.coordinator.client.control("STATUS");
+      return run!.newest_checkpoint >= update ? run!.newest_checkpoint : null;
     });
   }
 

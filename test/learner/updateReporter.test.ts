@@ -28,6 +28,36 @@ it("a report whose policy is too large to send is delivered without it, and thos
   expect(await readFile(join(runDir, "policy.onnx"), "utf8")).toBe("small");
 });
 
+it("while too many reports wait it tells whoever makes them to wait; none is dropped", async () => {
+  const runDir = join(await temporaryFolder(), "run");
+  const running = await startCoordinator({ runDir });
+  const { generation } = await running.client.register(registration("LEARNER"));
+  const counted = metrics();
+  const client = new CoordinatorClient(running.address);
+  onTestFinished(() => client.close());
+  const reporter = new UpdateReporter(client, logger("test"), counted, 3);
+  onTestFinished(() => reporter.close());
+  const never = new AbortController().signal;
+  await running.stop();
+  for (const update of [1, 2, 3]) {
+    await reporter.room(never);
+    reporter.add(report(generation, update));
+  }
+  let room = false;
+  const waiting = reporter.room(never).then(() => {
+    room = true;
+  });
+  await reporter.room(AbortSignal.timeout(50)); // told to stop, nobody waits
+  expect([room, reporter.waiting, reporter.unrecorded]).toEqual([false, 3, [1, 3]]);
+  await startCoordinator({ runDir, deploy: { coordinatorListen: running.address }, options: { resume: true } });
+  await waiting;
+  reporter.add(report(generation, 4));
+  await reporter.deliveredSoFar();
+  const lines = (await readFile(join(runDir, "metrics.jsonl"), "utf8")).trim().split("\n");
+  expect(lines.map((line) => JSON.parse(line).update)).toEqual([1, 2, 3, 4]);
+  expect((await counted.reportsDropped.get()).values.map(({ value }) => value)).toEqual([0]);
+});
+
 it("a network whose policies no report can carry is refused by the field's name", () => {
   const policy = (length: number) => ({ version: 0, digest: "", bytes: new Uint8Array(length) });
   const mlp = resolveRunConfig({ env: "CartPole-v1", network: { kind: "mlp", hidden: [8192, 4096] } }).network;

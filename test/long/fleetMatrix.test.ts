@@ -33,10 +33,10 @@ const lengthened = <Config extends typeof tinyMujoco | typeof halfCheetah | type
  * TypeScript environment has a pace, so the others take more updates.
  */
 const longRuns = atBothLags([
-  { ...lengthened(tinyMujoco, 1_000) },
-  { ...lengthened(halfCheetah, 1_000) },
-  { ...pacedCartPole(400) },
-  { ...lengthened(tinyPong, 200) },
+  { ...lengthened(tinyMujoco, 400) },
+  { ...lengthened(halfCheetah, 300) },
+  { ...pacedCartPole(300) },
+  { ...lengthened(tinyPong, 100) },
 ]);
 
 /** Every kind of process; training goes on without a coordinator, so two of those are as many as the runs are long for. */

@@ -34,13 +34,13 @@ it.skipIf(openFiles < 2 * tenThousand)(
   },
 );
 
-it("the decoders survive 20 000 cases each, from a new seed", () => {
+it("the decoders and onnxruntime survive 20 000 cases each, from a new seed", () => {
   const { ANCHORAGE_TESTS: _, ...own } = process.env; // the fuzz tests are in the short suite
   const seed = own.ANCHORAGE_FUZZ_SEED ?? String(Date.now() % 2 ** 31);
   const cases = own.ANCHORAGE_FUZZ_CASES ?? "20000";
   console.log(`ANCHORAGE_FUZZ_SEED=${seed} ANCHORAGE_FUZZ_CASES=${cases}`);
   const env = { ...own, ANCHORAGE_FUZZ_SEED: seed, ANCHORAGE_FUZZ_CASES: cases };
-  const args = ["vitest", "run", "test/shared/fuzz.test.ts", "--testTimeout=3000000"];
+  const args = ["vitest", "run", "test/shared/fuzz.test.ts", "test/actor/policyFuzz.test.ts", "--testTimeout=3000000"];
   const ran = spawnSync("npx", args, { env, encoding: "utf8", maxBuffer: 64e6 });
   expect(ran.status, `${ran.stdout}\n${ran.stderr}`).toBe(0);
 });

@@ -64,6 +64,44 @@ it("a token's, a user's and an nkey's file opens a NATS server that asks for it,
   }
 });
 
+type KeyPair = ReturnType<typeof nkeys.createUser>;
+
+/** What NATS's own tools issue: claims of `subject`, signed by `issuer`. */
+function claims(issuer: KeyPair, subject: KeyPair, type: "operator" | "account" | "user"): string {
+  const base64 = (value: object | Uint8Array): string =>
+    (value instanceof Uint8Array ? Buffer.from(value) : Buffer.from(JSON.stringify(value))).toString("base64url");
+  const body = { iat: 1, iss: issuer.getPublicKey(), name: type, sub: subject.getPublicKey() };
+  const any = { subs: -1, data: -1, payload: -1 };
+  const limits = {
+    account: { limits: { ...any, conn: -1, leaf: -1, imports: -1, exports: -1 } },
+    user: any,
+    operator: {},
+  };
+  const header = base64({ typ: "JWT", alg: "ed25519-nkey" });
+  const text = `${header}.${base64({ ...body, jti: subject.getPublicKey(), nats: { type, version: 2, ...limits[type] } })}`;
+  return `${text}.${base64(issuer.sign(Buffer.from(text)))}`;
+}
+
+/** A .creds file as `nsc` writes it. */
+const creds = (jwt: string, user: KeyPair): string =>
+  `-----BEGIN NATS USER JWT-----\n${jwt}\n------END NATS USER JWT------\n\n` +
+  `-----BEGIN USER NKEY SEED-----\n${new TextDecoder().decode(user.getSeed())}\n------END USER NKEY SEED------\n`;
+
+it("a .creds file opens a NATS server that trusts its operator; another account's and a wrong seed do not", async () => {
+  const [operator, account, user] = [nkeys.createOperator(), nkeys.createAccount(), nkeys.createUser()];
+  const config = join(folder, "operator.conf");
+  const accountJwt = claims(operator, account, "account");
+  const preload = `resolver_preload: { ${account.getPublicKey()}: ${accountJwt} }`;
+  writeFileSync(config, `operator: ${claims(operator, operator, "operator")}\nresolver: MEMORY\n${preload}\n`);
+  const address = await startNats(["-c", config], folder);
+  const userJwt = claims(account, user, "user");
+  expect(await firstWord(address, file(creds(userJwt, user)))).toBeNull();
+  const stranger = creds(claims(nkeys.createAccount(), user, "user"), user);
+  const otherSeed = creds(userJwt, nkeys.createUser());
+  for (const wrong of [stranger, otherSeed])
+    expect(await firstWord(address, file(wrong))).toMatch(/The server does not accept what this process shows/);
+});
+
 it("a file of credentials that is missing, empty or of no known form is named before anything is tried", () => {
   const made = (natsCredentials: string) => () => natsAccess("127.0.0.1:4222", Transport.plain, { natsCredentials });
   const missing = join(folder, "missing");

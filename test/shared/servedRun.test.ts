@@ -6,7 +6,7 @@ import { smallConfig, startCoordinator, temporaryFolder } from "../coordinator/r
 
 it("gives the coordinator's run and its config", async () => {
   const { client, runId } = await startCoordinator({ runDir: await temporaryFolder() });
-  const { run, config } = await servedRun(client, AbortSignal.timeout(10_000));
+  const { run, config } = await servedRun(client, { coordinatorWaitSeconds: 10 }, AbortSignal.timeout(10_000));
   expect([run.run_id, config]).toEqual([runId, smallConfig]);
 });
 
