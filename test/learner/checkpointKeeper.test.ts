@@ -92,5 +92,7 @@ it("while the coordinator is away, what waits for reports does not grow with eve
   }
   expect(reporter.watched).toBe(2);
   const stored = keeper.stored(AbortSignal.abort(), () => "100 update reports wait");
-  await expect(stored).rejects.toThrow(/after update 100 could not be stored within drainSeconds: 100 update reports wait\./);
+  await expect(stored).rejects.toThrow(
+    /after update 100 could not be stored within drainSeconds: 100 update reports wait\./,
+  );
 });
