@@ -59,8 +59,10 @@ function requireFolder(folder: string): void {
   try {
     if (statSync(folder).isDirectory()) return;
   } catch (cause) {
-    const problem = `${folder} cannot be read: ${messageOf(cause)}.`;
-    throw new OperatorError("STORAGE", problem, "Give the folder of a run or of a suite.", { cause });
+    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    const problem = missing ? `There is no folder ${folder} here.` : `${folder} cannot be read: ${messageOf(cause)}.`;
+    const remedy = "Give folders of runs or suites, or run the command where runs/ is: train and suite make it.";
+    throw new OperatorError("STORAGE", problem, remedy, { cause });
   }
   throw new OperatorError("CONFIG", `${folder} is no folder.`, "Give the folder of a run or of a suite.");
 }

@@ -16,7 +16,10 @@ const SuiteFile = z.strictObject({
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "expected letters, digits, dots, dashes and underscores")
     .optional()
     .describe("of the suite and its folder under runs/; default: the file's name"),
-  environments: z.array(z.string().min(1)).min(1, "is empty: name at least one").describe("ids, or module paths"),
+  environments: z
+    .array(z.string().min(1), "expected a list of environments")
+    .min(1, "is empty: name at least one")
+    .describe("ids, or module paths"),
   algorithms: z
     .record(
       z.string(),
@@ -31,7 +34,10 @@ const SuiteFile = z.strictObject({
     )
     .refine((algorithms) => Object.keys(algorithms).length > 0, "is empty: name at least one algorithm")
     .describe("algorithm -> label -> settings; a report groups by label"),
-  seeds: z.array(z.int().nonnegative()).min(1, "is empty: name at least one").describe("of each combination"),
+  seeds: z
+    .array(z.int().nonnegative(), "expected a list of seeds")
+    .min(1, "is empty: name at least one")
+    .describe("of each combination"),
   settings: Settings.default({}).describe("of every run; a label's own are laid over them"),
 });
 
@@ -64,7 +70,7 @@ export function readSuite(nameOrFile: string): Suite {
     const problem = `The suite ${file} cannot be read: ${messageOf(cause).replace(/\.$/, "")}.`;
     throw new OperatorError("CONFIG", problem, "Give a YAML or JSON file, see docs/suites.md.", { cause });
   }
-  const parsed = SuiteFile.safeParse(given, { reportInput: true });
+  const parsed = SuiteFile.safeParse(given ?? {}, { reportInput: true }); // an empty file lacks everything
   if (!parsed.success) {
     const problems = schemaProblems(parsed.error, Object.keys(SuiteFile.shape), "the suite");
     throw new OperatorError("CONFIG", `The suite ${file} is wrong: ${problems}.`, "docs/suites.md shows one.");

@@ -109,6 +109,7 @@ describe("a suite that is wrong is refused, naming key, value and what was meant
     ["a label twice in one algorithm", good.replace("ano 0.3", "ano 0.1"), /cannot be read.*unique/s],
     ["a label of two algorithms", good.replace("ppo 0.2", "ano 0.1"), /the label "ano 0\.1" is there more than once/],
     ["labels with one folder", good.replace("ano 0.3", "ano-0.1"), /would share the folder CartPole-v1-ano-0\.1-s7/],
+    ["an empty file", "", /environments: expected a list of environments; .*; seeds: expected a list of seeds\./],
     ["no seeds", good.replace("[7, 8]", "[]"), /seeds: is empty: name at least one \(got \[\]\)/],
     ["no environments", good.replace("[CartPole-v1, HalfCheetah-v4]", "[]"), /environments: is empty/],
     ["a seed that is none", good.replace("[7, 8]", "[7, -1]"), /seeds\.1: .* \(got -1\)/],
