@@ -71,15 +71,17 @@ describe("a suite's runs", () => {
     expect(Object.fromEntries([...plans].map(([name, runs]) => [name, runs.length]))).toEqual({
       "paper-atari": 40 * 5 * 5,
       "paper-mujoco": 6 * 15 * 5,
+      parity: 3 * 2 * 3,
       quick: 2 * 3 * 3,
       robustness: 6 * 9 * 5,
+      "robustness-500k": 2 * 3 * 3,
     });
     const valuesOf = (name: string, field: "totalSteps" | "learningRate") => [
       ...new Set(plans.get(name)!.map(({ config }) => config[field])),
     ];
     expect(valuesOf("paper-mujoco", "totalSteps")).toEqual([10_000_000]);
     expect(valuesOf("paper-atari", "totalSteps")).toEqual([6_000_000]);
-    expect(valuesOf("robustness", "learningRate")).toEqual([1e-3]);
+    for (const name of ["robustness", "robustness-500k"]) expect(valuesOf(name, "learningRate")).toEqual([1e-3]);
     const here = Object.values(environmentIds()).flat();
     for (const name of shippedSuites())
       for (const environment of readSuite(name).environments) expect(here).toContain(environment);
