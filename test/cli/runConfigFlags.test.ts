@@ -29,7 +29,7 @@ describe("a new run's config", () => {
       entropyCoef: 0.01,
       totalSteps: 6_000_000,
     });
-    expect(config.network).toEqual({ kind: "nature", units: 512 });
+    expect(config.network).toEqual({ kind: "nature", units: 512, activation: "relu", shared: true });
     expect(config.normalizeRewards).toBe(false);
   });
 
