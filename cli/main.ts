@@ -41,6 +41,7 @@ const resolved = (name: string): Option => new Option(`--resolved-${name} <json>
 
 const certificatesHelp = "this process's ca.crt, tls.crt and tls.key (`anchorage certificates` makes them)";
 const insecureHelp = "allow plain text beyond this machine, on a network that you trust whole";
+const stayHelp = "when the run is over, wait for it to go on instead of ending (for supervisors such as Kubernetes)";
 const tokenHelp = "file with the token of pause, resume and stop without --tls; default: the run folder's";
 
 function withDeploy(command: Command): Command {
@@ -102,6 +103,7 @@ runs(
     .requiredOption("--run-dir <folder>", "where the run is kept")
     .option("--listen <host:port>", "gRPC address to listen on")
     .option("--resume [auto]", "go on with the run in --run-dir; auto: if there is one")
+    .option("--stay", "serve the run when it is over, too (for supervisors such as Kubernetes)")
     .option("--control-token <file>", tokenHelp)
     .addOption(resolved("config")),
   async (flags: CoordinatorFlags & DeployFlags & { listen?: string; controlToken?: string }) => {
@@ -116,20 +118,23 @@ runs(
 runs(
   withDeploy(program.command("learner").description("one learner: TensorFlow, on a GPU if there is one"))
     .option("--listen <host:port>", "gRPC address to listen on for actors")
-    .option("--advertise <host:port>", "address under which actors reach it"),
-  async (flags: DeployFlags & { listen?: string; advertise?: string }) => {
+    .option("--advertise <host:port>", "address under which actors reach it")
+    .option("--stay", stayHelp),
+  async (flags: DeployFlags & { listen?: string; advertise?: string; stay?: boolean }) => {
     const { learnerRole } = await import("./roles.ts");
-    return learnerRole(deployOf(flags, { learnerListen: flags.listen, learnerAdvertise: flags.advertise }));
+    return learnerRole(deployOf(flags, { learnerListen: flags.listen, learnerAdvertise: flags.advertise }), flags.stay);
   },
 );
 
 runs(
   withDeploy(
     program.command("actor").description("one actor: steps environments, sends rollouts; start as many as you like"),
-  ).option("--workers <number>", "rollout workers; default: one per core", count),
-  async (flags: DeployFlags & { workers?: number }) => {
+  )
+    .option("--workers <number>", "rollout workers; default: one per core", count)
+    .option("--stay", stayHelp),
+  async (flags: DeployFlags & { workers?: number; stay?: boolean }) => {
     const { actorRole } = await import("./roles.ts");
-    return actorRole(deployOf(flags, { actorWorkers: flags.workers }));
+    return actorRole(deployOf(flags, { actorWorkers: flags.workers }), flags.stay);
   },
 );
 

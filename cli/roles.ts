@@ -2,6 +2,7 @@ import type { DeployConfig } from "../shared/deployConfig.ts";
 import { processLifecycle } from "../shared/lifecycle.ts";
 import { logger } from "../shared/log.ts";
 import { RunConfig } from "../shared/runConfig.ts";
+import { untilRunGoesOn } from "./afterTheRun.ts";
 import { writeEndpoint } from "./control.ts";
 import { tellTrain } from "./role.ts";
 import { newRunConfig, type RunConfigFlags, resumedRunConfig } from "./runConfigFlags.ts";
@@ -12,6 +13,7 @@ export interface CoordinatorFlags extends RunConfigFlags {
   readonly runDir: string;
   /** auto: go on with the run if there is one, as a restarted process does. */
   readonly resume?: true | "auto";
+  readonly stay?: boolean;
   readonly resolvedConfig?: string; // from `train`
 }
 
@@ -20,6 +22,7 @@ export async function coordinatorRole(flags: CoordinatorFlags, deploy: DeployCon
   const outcome = await runCoordinator(deploy, coordinatorConfig(flags), {
     runDir: flags.runDir,
     resume: flags.resume ?? false,
+    stay: flags.stay ?? false,
     lifecycle: processLifecycle(logger("coordinator")),
     onReady: ({ address, metricsPort }) => {
       writeEndpoint(flags.runDir, { address, metricsPort });
@@ -34,12 +37,23 @@ function coordinatorConfig(flags: CoordinatorFlags): RunConfig {
   return flags.resume === true ? resumedRunConfig(flags.runDir, flags) : newRunConfig(flags);
 }
 
-export async function learnerRole(deploy: DeployConfig): Promise<number> {
+/** `stay`: when the run is over, wait for it to go on instead of ending. */
+export async function learnerRole(deploy: DeployConfig, stay = false): Promise<number> {
   const { runLearner } = await import("../learner/main.ts");
-  return runLearner(deploy, { lifecycle: processLifecycle(logger("learner")) });
+  const log = logger("learner");
+  const lifecycle = processLifecycle(log);
+  const status = await runLearner(deploy, { lifecycle });
+  const metricsPort = deploy.learnerMetricsPort;
+  if (stay) await untilRunGoesOn({ role: "learner", deploy, metricsPort, lifecycle, log });
+  return status;
 }
 
-export async function actorRole(deploy: DeployConfig): Promise<number> {
+export async function actorRole(deploy: DeployConfig, stay = false): Promise<number> {
   const { runActor } = await import("../actor/main.ts");
-  return runActor(deploy, processLifecycle(logger("actor")));
+  const log = logger("actor");
+  const lifecycle = processLifecycle(log);
+  const status = await runActor(deploy, lifecycle);
+  const metricsPort = deploy.actorMetricsPort;
+  if (stay) await untilRunGoesOn({ role: "actor", deploy, metricsPort, lifecycle, log });
+  return status;
 }
