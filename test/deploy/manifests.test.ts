@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { natsSettings } from "../../cli/natsSettings.ts";
 import { learnerMetrics } from "../../learner/metrics.ts";
+import { projectRoot } from "../../shared/nativeParts.ts";
 import { allowedArrows } from "./arrows.ts";
 import {
   kubernetesFolder,
@@ -142,6 +143,13 @@ describe.skipIf(missing !== null)("the Kubernetes manifests", () => {
     const registry = new Registry();
     learnerMetrics(registry);
     expect(registry.getMetricsAsArray().map((metric) => metric.name)).toContain(series);
+  });
+
+  it("carry the recording and alert rules that promtool tests", async () => {
+    const { objects } = await of("overlays/spot");
+    const rules = readFileSync(join(projectRoot, "deploy", "observability", "rules.yml"), "utf8");
+    // else: node scripts/generatePrometheusRule.mjs
+    expect(objects.find(({ kind }) => kind === "PrometheusRule")?.spec.groups).toEqual(parse(rules).groups);
   });
 
   it("put the learner of the gpu overlay on a GPU, with the image that has CUDA", async () => {
