@@ -187,13 +187,11 @@ class NativeEnvBatch implements EnvBatch {
   readonly episodeReturns: Float64Array;
   readonly episodeLengths: Int32Array;
   readonly presentation: Presentation;
-  readonly #family: Family;
   readonly #native: NativeBatch;
   #nextWarning = 1; // unstable steps
 
   constructor(family: Family, spec: EnvironmentSpec, size: number, identity: string, settings: object) {
     const arrays = arraysFor(spec, size);
-    this.#family = family;
     this.spec = spec;
     this.size = size;
     this.observations = arrays.observations;
@@ -240,8 +238,7 @@ class NativeEnvBatch implements EnvBatch {
     calling(() => this.#native.load(bytes));
   }
 
-  render(e: number, size: PictureSize): Picture | null {
-    if (this.#family === "mujoco") return null;
+  render(e: number, size: PictureSize): Picture {
     return calling(() => this.#native.render({ environment: e, ...size }));
   }
 

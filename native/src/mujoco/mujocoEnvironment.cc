@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "numpySum.h"
+#include "picture/drawing.h"
 
 namespace anchorage::mujoco {
 
@@ -105,7 +106,9 @@ Presentation MujocoEnvironment::presentation() const {
   return shown;
 }
 
-Picture MujocoEnvironment::render(int, int) const { return {}; }
+Picture MujocoEnvironment::render(int width, int height) const {
+  return draw(simulation_->stage().pose(state_.data(), static_cast<float>(width) / static_cast<float>(height)), width, height);
+}
 
 int MujocoEnvironment::bodyOffset(const char* name) const {
   const int body = mj_name2id(&model(), mjOBJ_BODY, name);

@@ -60,6 +60,11 @@ void Simulation::advance(const float* action) {
   countWarnings();
 }
 
+Stage& Simulation::stage() {
+  if (!stage_) stage_ = std::make_unique<Stage>(*model_);
+  return *stage_;
+}
+
 void Simulation::computeContactForces() {
   recovering([this] { mj_rnePostConstraint(model_.get(), data_); });
 }

@@ -13,6 +13,8 @@
 #include <memory>
 #include <string>
 
+#include "picture/scene.h"
+
 namespace anchorage::mujoco {
 
 class Simulation {
@@ -42,6 +44,9 @@ class Simulation {
   // Fills cfrc_ext. Only the environments that read it pay for it; nothing else that a step reads depends on it.
   void computeContactForces();
 
+  // Where environments are posed for pictures; made when the first is drawn, since most batches never draw any.
+  Stage& stage();
+
   // Steps in which MuJoCo met NaN, Inf or a value over 1e10 and went on from the model's initial state (its autoreset),
   // as it does under Gymnasium, too, but silently there.
   uint64_t divergences() const { return divergences_; }
@@ -55,6 +60,7 @@ class Simulation {
 
   std::shared_ptr<const mjModel> model_;
   mjData* data_;
+  std::unique_ptr<Stage> stage_;
   int frameSkip_;
   uint64_t divergences_ = 0;
   uint64_t warnings_ = 0;
