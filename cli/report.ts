@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { csvFiles } from "./report/csv.ts";
+import { excludedLines } from "./report/excludedRuns.ts";
 import { reportPage } from "./report/page.ts";
 import { reportData } from "./report/reportData.ts";
 import { shapingCurves } from "./report/shaping.ts";
@@ -22,7 +23,7 @@ export async function writeReport(folders: readonly string[], flags: ReportFlags
   const { resamples, seed } = flags;
   const data = reportData(folders, { resamples, seed, curveResamples: Math.min(curveResamples, resamples) });
   if (data.runs.length === 0) {
-    const named = data.excluded.map(({ what, reason }) => `${what}: ${reason}`).join("; ");
+    const named = excludedLines(data.excluded).join("; ");
     throw new OperatorError(
       "CONFIG",
       `There is no finished run to report: ${named}.`,
@@ -36,7 +37,7 @@ export async function writeReport(folders: readonly string[], flags: ReportFlags
   };
   write(flags.out, files);
   const { runs, excluded, notices } = data;
-  for (const { what, reason } of excluded) process.stderr.write(`not counted: ${what}: ${reason}\n`);
+  for (const line of excludedLines(excluded)) process.stderr.write(`not counted: ${line}\n`);
   for (const notice of notices) process.stderr.write(`note: ${notice}\n`);
   const page = join(flags.out, "index.html");
   if (flags.json) {

@@ -1,4 +1,5 @@
 import { type Line, type LineChart, lineChart, readable } from "./charts.ts";
+import { excludedLines } from "./excludedRuns.ts";
 import { escaped, figure, interval, legend, table } from "./html.ts";
 import { pageStyle } from "./pageStyle.ts";
 import type { Metric } from "./readRun.ts";
@@ -55,7 +56,7 @@ function summary({ runs, environments, labels, excluded, settings, version }: Re
 
 function warnings({ excluded, notices }: ReportData): string {
   const list = (items: readonly string[]) => `<ul>${items.map((item) => `<li>${escaped(item)}</li>`).join("")}</ul>`;
-  const missing = excluded.map(({ what, reason }) => `${what}: ${reason}`);
+  const missing = excludedLines(excluded);
   return (
     (missing.length ? `<aside class="warn"><h2>Runs that are not counted</h2>${list(missing)}</aside>` : "") +
     (notices.length ? `<aside class="warn"><h2>Read this with it</h2>${list(notices)}</aside>` : "")
@@ -99,10 +100,12 @@ function scoresSection({ scores }: ReportData): string {
     s.environment,
     s.label,
     String(s.runs),
-    interval(s.mean),
+    s.runs === 1 ? readable(s.mean.value) : interval(s.mean),
     s.standardDeviation === null ? "–" : readable(s.standardDeviation),
     readable(s.iqm),
-    s.normalisedMean === null ? "not normalised" : `${interval(s.normalisedMean)} ${s.reference!.kind}`,
+    s.normalisedMean === null
+      ? "not normalised"
+      : `${s.runs === 1 ? readable(s.normalisedMean.value) : interval(s.normalisedMean)} ${s.reference!.kind}`,
   ]);
   const header = ["environment", "label", "runs", "mean (95 % interval)", "std", "IQM", "normalised mean"];
   return `<section id="scores"><h2>Final scores</h2><p class="soft">A run's score is the mean return of the newest 100 raw episodes at its

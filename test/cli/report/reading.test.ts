@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { excludedLines } from "../../../cli/report/excludedRuns.ts";
 import { findRuns } from "../../../cli/report/findRuns.ts";
 import { groupRuns, order } from "../../../cli/report/grouping.ts";
 import { normalised, referenceOf } from "../../../cli/report/referenceScores.ts";
@@ -67,6 +68,21 @@ describe("finding runs", () => {
       "failed: the learner ran out of memory",
       "not run yet",
       expect.stringMatching(/finished, but its folder .*runs.d is gone/),
+    ]);
+  });
+
+  it("tells runs that share a reason one by one up to three, and as one line beyond", () => {
+    const pending = (n: number) => ({ what: `run ${n}`, reason: "not run yet", folder: "" });
+    const failed = { what: "run 9", reason: "failed: out of memory", folder: "" };
+    expect(excludedLines([pending(1), failed, pending(2), pending(3)])).toEqual([
+      "run 1: not run yet",
+      "run 2: not run yet",
+      "run 3: not run yet",
+      "run 9: failed: out of memory",
+    ]);
+    expect(excludedLines([pending(1), pending(2), pending(3), pending(4), failed])).toEqual([
+      "run 1 and 3 more: not run yet (excluded.csv names all)",
+      "run 9: failed: out of memory",
     ]);
   });
 
