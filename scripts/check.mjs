@@ -1,7 +1,8 @@
 /** npm run check [-- GATE...]: style, types, dead code and wire types; runs every gate and names those that failed. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { dashboardFolder, dashboards } from "./generateDashboards.mjs";
 import { generateProtoTypes } from "./generateProtoTypes.mjs";
 import { command } from "./setup/command.mjs";
 import { filesBelow } from "./setup/compiler.mjs";
@@ -17,6 +18,7 @@ const gates = {
   types: () => tool("tsc", "-p", "tsconfig.json"),
   knip: () => tool("knip", "--no-progress"),
   proto: protoTypesAreFresh,
+  dashboards: dashboardsAreFresh,
 };
 
 async function protoTypesAreFresh() {
@@ -35,6 +37,16 @@ async function protoTypesAreFresh() {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function dashboardsAreFresh() {
+  const made = await dashboards();
+  const names = new Set([...Object.keys(made), ...(await readdir(dashboardFolder))]);
+  for (const name of names)
+    if ((await readFile(join(dashboardFolder, name), "utf8").catch(() => "(absent)")) !== made[name])
+      throw new SetupError(
+        `${name} is not what deploy/observability/dashboards/ gives. Run: node scripts/generateDashboards.mjs`,
+      );
 }
 
 /** Runs the named gates, or all; says on stdout how each went. True if all passed. */

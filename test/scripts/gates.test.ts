@@ -10,7 +10,8 @@ let copy: string;
 
 beforeAll(() => {
   copy = mkdtempSync(join(tmpdir(), "anchorage-gates-"));
-  const names = "actor learner coordinator shared native proto cli scripts biome.json package.json tsconfig.json";
+  const names =
+    "actor learner coordinator shared native proto cli scripts deploy biome.json package.json tsconfig.json";
   for (const name of names.split(" ")) cpSync(join(projectRoot, name), join(copy, name), { recursive: true });
   symlinkSync(join(projectRoot, "node_modules"), join(copy, "node_modules"));
 });
@@ -119,9 +120,22 @@ describe("npm run check", () => {
     expect((await check("proto")).exitCode).toBe(0);
   });
 
+  it("sees a dashboard that changed without its JSON", async () => {
+    const file = join(copy, "deploy", "observability", "dashboards", "learning.ts");
+    const before = readFileSync(file, "utf8");
+    writeFileSync(file, before.replace('title: "Entropy"', 'title: "Planted"'));
+    const run = await check("dashboards");
+    writeFileSync(file, before);
+    expect(run.stdout).toContain(
+      "anchorage-learning.json is not what deploy/observability/dashboards/ gives. Run: node scripts/generateDashboards.mjs",
+    );
+    expect(run.exitCode).toBe(1);
+    expect((await check("dashboards")).exitCode).toBe(0);
+  });
+
   it("refuses a gate that does not exist", async () => {
     const run = await check("speling");
-    expect(run.stderr).toContain("No gate is called speling. There are: biome, types, knip, proto.");
+    expect(run.stderr).toContain("No gate is called speling. There are: biome, types, knip, proto, dashboards.");
     expect(run.exitCode).toBe(1);
   });
 });
