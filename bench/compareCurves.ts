@@ -17,9 +17,9 @@ import { type Row, table } from "./results.ts";
  * it tells of the whole run. Intervals: 95 %, bootstrap over seeds, each side drawn by itself.
  */
 const { values, positionals } = parseArgs({ options: { picture: { type: "string" } }, allowPositionals: true });
-const [name] = positionals;
-if (name === undefined || positionals.length > 1) throw new Error("give the name of one suite, for example parity");
-const results = join(projectRoot, "docs", "results", name);
+if (positionals.length !== 1) throw new Error("give one suite by its name or file, for example parity");
+const suite = readSuite(positionals[0]!);
+const results = join(projectRoot, "docs", "results", suite.name);
 const settings = { resamples: 2000, seed: 1 };
 
 interface Group {
@@ -29,7 +29,7 @@ interface Group {
   readonly curves: readonly Curve[];
 }
 
-const plan = await planSuite(readSuite(name), async () => undefined);
+const plan = await planSuite(suite, async () => undefined);
 const environments = [...new Set(plan.map(({ environment }) => environment))];
 const labels = [...new Set(plan.map(({ label }) => label))];
 const groups = environments.flatMap((environment) =>

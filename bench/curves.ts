@@ -25,13 +25,13 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-const [name] = positionals;
-if (name === undefined || positionals.length > 1) throw new Error("give the name of one suite, for example parity");
-const runs = values.runs ?? join("runs", name);
-const results = join(projectRoot, "docs", "results", name);
+if (positionals.length !== 1) throw new Error("give one suite by its name or file, for example parity");
+const suite = readSuite(positionals[0]!);
+const runs = values.runs ?? join("runs", suite.name);
+const results = join(projectRoot, "docs", "results", suite.name);
 const sides = values.side === undefined ? ["ours", ...(values.peer ? ["peer"] : [])] : [values.side];
 
-for (const run of await planSuite(readSuite(name), async () => undefined))
+for (const run of await planSuite(suite, async () => undefined))
   for (const side of sides) {
     const file = join(results, side, `${run.id}.csv`);
     if (existsSync(file)) continue;
