@@ -213,6 +213,12 @@ export class Fleet {
     return await scrape(port, metricsHost);
   }
 
+  /** The metrics of the learner and of every actor. */
+  async memberMetrics(): Promise<{ learner: Record<string, number>; actors: Record<string, number>[] }> {
+    const actors = Promise.all(this.actors.map((name) => this.metrics(name)));
+    return { learner: await this.metrics("learner"), actors: await actors };
+  }
+
   /** Memory and descriptors of every living process. */
   resources(): Record<string, Resources> {
     return Object.fromEntries(this.names.map((name) => [name, this.process(name).resources()]));
@@ -249,7 +255,7 @@ export class Fleet {
     this.#killAll();
   }
 
-  /** Who was only starting when the run ended and its coordinator went will wait for that one for ever: ask it to end. */
+  /** Who was only starting when the run ended and its coordinator went waits five minutes for that one: ask it to end. */
   async #endLatecomers(): Promise<void> {
     if (this.process("coordinator").end === null) return;
     for (const name of this.names.filter((other) => other !== "nats"))
@@ -271,7 +277,7 @@ export class Fleet {
       throw new Error(`the coordinator ended at its start: ${this.logs.tail("coordinator")}`);
     });
     died.catch(() => undefined); // raced below; later its end is fleet.finished()'s business
-    await Promise.race([this.#client.getRun({ patienceMs: 30_000 }), died]);
+    await Promise.race([this.#client.getRun({ patienceMs: 180_000 }), died]);
   }
 
   readonly #killAll = (): void => {

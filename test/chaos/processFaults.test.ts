@@ -8,9 +8,10 @@ import { pacedCartPole } from "./configs.ts";
 import type { Fleet } from "./fleet.ts";
 import { chaosDeploy } from "./fleetLaunch.ts";
 import type { Resources } from "./fleetProcess.ts";
-import { startFleet, undisturbed } from "./fleets.ts";
+import { startFleet, trainFleet, undisturbed } from "./fleets.ts";
 import { checkLeases } from "./pausedFleet.ts";
 import { outcomeDifferences, type RunOutcome } from "./runRecord.ts";
+import { until } from "./until.ts";
 
 const config = pacedCartPole(120);
 
@@ -116,6 +117,23 @@ describe("while it trains, a run survives", () => {
     await fleet.recovered("learner SIGTERM, another started");
     expect(fleet.actors.map((name) => fleet.process(name).pid)).toEqual(pids);
     await expectUnharmed(fleet, {});
+  });
+
+  it("its learner told to stop while its coordinator is away: what is not recorded is made again by the next one", async () => {
+    const fleet = trainFleet({ config, stepMs: 4, deploy: { drainSeconds: 1 } });
+    fleet.start();
+    await fleet.update(5);
+    const [coordinator] = fleet.pids("coordinator");
+    const [learner] = fleet.pids("learner");
+    process.kill(coordinator!, "SIGSTOP");
+    await delay(1_500); // some updates that nobody hears of
+    process.kill(learner!, "SIGTERM");
+    await until("the learner has ended", async () => !fleet.pids("learner").includes(learner!));
+    process.kill(coordinator!, "SIGCONT");
+    await fleet.recovered("learner SIGTERM while the coordinator is stopped");
+    await checkLeases(fleet);
+    expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
+    expect((await fleet.ended).stderr).toMatch(/learner ended \(\[BUSY\] .* not recorded;.*starting it again/);
   });
 
   it("its coordinator being away: training goes on, reports and checkpoints arrive later", async () => {

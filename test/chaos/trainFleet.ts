@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { type Finished, type Running, start } from "../system/command.ts";
+import { scrape } from "../system/scrape.ts";
 import { checkedOutcome } from "./fleetChecks.ts";
-import { type FleetOptions, fleetEnvironment, fleetVariable, prepareFolder } from "./fleetLaunch.ts";
+import { type FleetOptions, fleetEnvironment, fleetToken, fleetVariable, prepareFolder } from "./fleetLaunch.ts";
 import { killIfAlive, type LivingProcess, processesWith } from "./fleetProcess.ts";
 import { type RecoveryOptions, RunProgress } from "./runProgress.ts";
 import type { RunOutcome, UpdateRecord } from "./runRecord.ts";
@@ -84,6 +87,33 @@ export class TrainFleet {
   /** As Fleet.recovered. */
   recovered(kind: string, options?: RecoveryOptions): Promise<number | null> {
     return this.#progress.recovered(kind, options);
+  }
+
+  async control(action: "PAUSE" | "RESUME"): Promise<void> {
+    await this.#asked((client) => client.control(action));
+  }
+
+  /** The metrics of the learner and of every actor that is registered. */
+  async memberMetrics(): Promise<{ learner: Record<string, number>; actors: Record<string, number>[] }> {
+    const { members } = await this.#asked((client) => client.control("STATUS"));
+    const of = (role: string) =>
+      Promise.all(
+        members
+          .filter((member) => member.role === role && member.status_json !== "")
+          .map(({ status_json }) => scrape((JSON.parse(status_json) as { metricsPort: number }).metricsPort)),
+      );
+    return { learner: (await of("LEARNER"))[0] ?? {}, actors: await of("ACTOR") };
+  }
+
+  /** The coordinator is where it says so in the run folder; each of its processes chooses a port of its own. */
+  async #asked<T>(ask: (client: CoordinatorClient) => Promise<T>): Promise<T> {
+    const { address } = JSON.parse(readFileSync(join(this.runDir, "endpoint.json"), "utf8")) as { address: string };
+    const client = new CoordinatorClient(address, { token: fleetToken });
+    try {
+      return await ask(client);
+    } finally {
+      client.close();
+    }
   }
 
   async #checkAlive(): Promise<void> {

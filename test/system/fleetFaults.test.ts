@@ -33,5 +33,6 @@ it("train killed with all that it started, then --resume: the same weights", asy
   await fleet.killAll();
   fleet.start("resume");
   await fleet.recovered("train SIGKILL, all processes");
+  await checkLeases(fleet);
   expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
 }, 600_000);
