@@ -35,10 +35,15 @@ async function writeOwn(folder) {
     }
 }
 
-async function writeOperators(folder) {
+/** The CustomResourceDefinitions themselves. */
+export async function operatorFiles() {
   const root = join(await moduleFolder(operator), "example", "prometheus-operator-crd");
-  for (const kind of operatorKinds) {
-    const { spec } = parse(await readFile(join(root, `monitoring.coreos.com_${kind}.yaml`), "utf8"));
+  return operatorKinds.map((kind) => join(root, `monitoring.coreos.com_${kind}.yaml`));
+}
+
+async function writeOperators(folder) {
+  for (const file of await operatorFiles()) {
+    const { spec } = parse(await readFile(file, "utf8"));
     for (const { name, schema } of spec.versions)
       await writeSchema(
         folder,

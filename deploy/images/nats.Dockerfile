@@ -1,0 +1,15 @@
+# The NATS server that the tests run, by the hash in scripts/pins.mjs.
+#   docker build -f deploy/images/nats.Dockerfile -t anchorage/nats:0.1.0 .      after build.Dockerfile
+ARG BUILD_IMAGE=anchorage/build:0.1.0
+FROM ${BUILD_IMAGE} AS build
+RUN node scripts/roleImage.mjs nats /image/anchorage \
+  && mkdir -p /image/usr/bin /image/data /image/tmp \
+  && mv "$(find /image/anchorage/cache -name nats-server -type f)" /image/usr/bin/nats-server \
+  && rm -r /image/anchorage
+
+# one static program needs nothing else
+FROM scratch
+COPY --from=build /image /
+USER 10001:10001
+EXPOSE 4222 8222
+ENTRYPOINT ["/usr/bin/nats-server"]
