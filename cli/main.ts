@@ -32,6 +32,7 @@ function withRunConfig(command: Command): Command {
     .option("--seed <number>", "root of all randomness")
     .option("--total-steps <number>", "agent steps")
     .option("--policy-lag <0|1|async>", "0: the paper's protocol; 1: collect while updating, still deterministic")
+    .option("--init-from <file>", "begin with the weights of a policy.onnx or a checkpoint instead of fresh ones")
     .option("--config <file>", "YAML or JSON file of RunConfig fields")
     .option("--set <field=value>", "any RunConfig field, e.g. --set network.hidden=[64,64]; repeatable", collect);
 }

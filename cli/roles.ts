@@ -5,7 +5,7 @@ import { RunConfig } from "../shared/runConfig.ts";
 import { untilRunGoesOn } from "./afterTheRun.ts";
 import { writeEndpoint } from "./control.ts";
 import { tellTrain } from "./role.ts";
-import { newRunConfig, type RunConfigFlags, resumedRunConfig } from "./runConfigFlags.ts";
+import { newRunConfig, type RunConfigFlags, restartedRunConfig, resumedRunConfig } from "./runConfigFlags.ts";
 
 /** One process each, for `train` and for clusters. Each gives the exit status of its process. */
 
@@ -34,7 +34,8 @@ export async function coordinatorRole(flags: CoordinatorFlags, deploy: DeployCon
 
 function coordinatorConfig(flags: CoordinatorFlags): RunConfig {
   if (flags.resolvedConfig !== undefined) return RunConfig.parse(JSON.parse(flags.resolvedConfig));
-  return flags.resume === true ? resumedRunConfig(flags.runDir, flags) : newRunConfig(flags);
+  if (flags.resume === true) return resumedRunConfig(flags.runDir, flags);
+  return flags.resume === "auto" ? restartedRunConfig(flags.runDir, flags) : newRunConfig(flags);
 }
 
 /** `stay`: when the run is over, wait for it to go on instead of ending. */

@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { resolveRunConfig } from "../shared/presets.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
+import { withInitialFile } from "./initFrom.ts";
 
 /** The flags of `train` and `coordinator` that decide a run's numbers. */
 export interface RunConfigFlags {
@@ -12,6 +13,7 @@ export interface RunConfigFlags {
   readonly seed?: string;
   readonly totalSteps?: string;
   readonly policyLag?: string;
+  readonly initFrom?: string;
   readonly config?: string;
   readonly set?: readonly string[];
 }
@@ -25,13 +27,20 @@ export function givenRunConfig(flags: RunConfigFlags): Record<string, unknown> {
   if (flags.totalSteps !== undefined) given.totalSteps = parseValue(flags.totalSteps);
   if (flags.policyLag !== undefined) given.policyLag = parseValue(flags.policyLag);
   for (const assignment of flags.set ?? []) assign(given, assignment);
+  if (flags.initFrom !== undefined) given.initFrom = flags.initFrom;
   return given;
 }
 
 /** The resolved config of a new run; HalfCheetah-v4 unless an environment is named. */
 export function newRunConfig(flags: RunConfigFlags): RunConfig {
-  const given = givenRunConfig(flags);
-  return resolveRunConfig({ env: "HalfCheetah-v4", ...given });
+  return resolveRunConfig({ env: "HalfCheetah-v4", ...withInitialFile(givenRunConfig(flags)) });
+}
+
+/** The same for a process that a supervisor starts again: the file that the run in `runDir` began from may have gone. */
+export function restartedRunConfig(runDir: string, flags: RunConfigFlags): RunConfig {
+  const file = join(runDir, "config.json");
+  const stored = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Partial<RunConfig>) : {};
+  return resolveRunConfig({ env: "HalfCheetah-v4", ...withInitialFile(givenRunConfig(flags), stored.initFrom) });
 }
 
 /**
@@ -39,8 +48,14 @@ export function newRunConfig(flags: RunConfigFlags): RunConfig {
  * with other settings and names them. Throws STORAGE where there is no run.
  */
 export function resumedRunConfig(runDir: string, flags: RunConfigFlags): RunConfig {
+  if (flags.initFrom !== undefined)
+    throw new OperatorError(
+      "CONFIG",
+      `--init-from ${flags.initFrom} with --resume: the run in ${runDir} goes on with its own weights.`,
+      "Leave --init-from out, or start a new run without --resume.",
+    );
   const file = join(runDir, "config.json");
-  let stored: Record<string, unknown>;
+  let stored: Record<string, unknown> & Pick<Partial<RunConfig>, "initFrom">;
   try {
     stored = JSON.parse(readFileSync(file, "utf8"));
   } catch (cause) {
@@ -51,7 +66,7 @@ export function resumedRunConfig(runDir: string, flags: RunConfigFlags): RunConf
       { cause },
     );
   }
-  return resolveRunConfig(givenRunConfig(flags), stored);
+  return resolveRunConfig(withInitialFile(givenRunConfig(flags), stored.initFrom), stored);
 }
 
 function readConfigFile(file: string): Record<string, unknown> {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { prepareRunFolder } from "../coordinator/runStore.ts";
+import { initialPolicy } from "../learner/initialPolicy.ts";
 import { networkSpec } from "../learner/networkSpec.ts";
 import { loadOwnObjective } from "../learner/objectives/ownObjective.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
@@ -8,6 +9,7 @@ import { configDigest, type RunConfig } from "../shared/runConfig.ts";
 import { checkAddresses } from "./checkAddresses.ts";
 import { trainDeployConfig } from "./deployFlags.ts";
 import { finishedRun } from "./finishedRun.ts";
+import { contentOf } from "./initFrom.ts";
 import { newRunConfig, type RunConfigFlags, resumedRunConfig } from "./runConfigFlags.ts";
 import { RunView } from "./runView.ts";
 import { actorPlan, train } from "./train.ts";
@@ -41,7 +43,7 @@ async function checkedTraining(flags: TrainFlags): Promise<number> {
     throw new OperatorError("CONFIG", "--resume does not say which run.", "Give its folder with --run-dir.");
   const config = resume ? resumedRunConfig(flags.runDir!, flags) : newRunConfig(flags);
   await loadOwnObjective(config.algo); // throws CONFIG, once, before any process is started
-  await checkEnvironment(config);
+  await checkEnvironment(resume ? { ...config, initFrom: null } : config); // a run that goes on does not need that file
   const run = { config, runDir: resolve(flags.runDir ?? newRunDir(config)), resume, json: flags.json ?? false };
   if (resume && configDigest(config) === configDigest(resumedRunConfig(run.runDir, {}))) {
     const result = await finishedRun(run.runDir);
@@ -61,7 +63,10 @@ export async function checkEnvironment(config: RunConfig): Promise<void> {
   const { makeEnvBatch } = await import("../actor/environments.ts");
   const batch = await makeEnvBatch({ env: config.env, envOptions: config.envOptions, size: 1 });
   batch.close();
-  networkSpec(config, batch.spec); // throws CONFIG where the network does not fit it
+  const network = networkSpec(config, batch.spec); // throws CONFIG where the network does not fit it
+  if (config.initFrom === null) return;
+  const { file } = config.initFrom;
+  initialPolicy({ name: file, bytes: contentOf(file) }, network, batch.spec); // throws CONFIG where that does not fit
 }
 
 /** runs/<environment>-<algo>-s<seed>-<n>: the first number that is free. */

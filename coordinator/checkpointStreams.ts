@@ -2,13 +2,14 @@ import { once } from "node:events";
 import { join } from "node:path";
 import type { ServerReadableStream, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
 import type { CheckpointChunk, CheckpointChunk__Output } from "../proto/gen/anchorage/v1/CheckpointChunk.ts";
-import type { CheckpointHeader__Output } from "../proto/gen/anchorage/v1/CheckpointHeader.ts";
+import type { CheckpointHeader, CheckpointHeader__Output } from "../proto/gen/anchorage/v1/CheckpointHeader.ts";
 import type { LoadCheckpointRequest__Output } from "../proto/gen/anchorage/v1/LoadCheckpointRequest.ts";
 import type { SaveCheckpointReply } from "../proto/gen/anchorage/v1/SaveCheckpointReply.ts";
-import { maxCheckpointBytes, refusedMinibatchName } from "../shared/checkpointTransfer.ts";
+import { checkpointChunkBytes, maxCheckpointBytes, refusedMinibatchName } from "../shared/checkpointTransfer.ts";
 import { OperatorError } from "../shared/errors.ts";
 import { AtomicFile } from "./atomicFile.ts";
 import { brokenUpload, CheckpointUpload } from "./checkpointUpload.ts";
+import { openInitialFile } from "./initialFile.ts";
 import type { TrainingRun } from "./trainingRun.ts";
 
 /** A learner that stopped in mid-stream without closing it must not hold up its successor. */
@@ -105,20 +106,39 @@ export class CheckpointStreams {
     const { checkpoints, metrics, log } = this.#run.parts;
     const gone = new AbortController();
     for (const event of ["cancelled", "close", "error"]) call.on(event, () => gone.abort());
+    if (call.request.initial_file) {
+      const { file, sha256 } = await openInitialFile(this.#run.parts.store);
+      const { size } = await file.stat();
+      const header = { generation: 0, update: 0, total_bytes: size, sha256, mean_return: Number.NaN };
+      const chunks = file.createReadStream({ highWaterMark: checkpointChunkBytes }) as AsyncIterable<Buffer>;
+      if (await sent(call, header, chunks, gone.signal)) call.end();
+      return;
+    }
     const entry = await checkpoints.find(call.request.update);
     if (entry !== null) {
       const { generation, update, bytes, sha256, meanReturn } = entry;
       const header = { generation, update, total_bytes: bytes, sha256, mean_return: meanReturn ?? Number.NaN };
-      call.write({ header });
-      for await (const data of checkpoints.read(entry)) {
-        if (gone.signal.aborted) return;
-        if (!call.write({ data })) await once(call, "drain", { signal: gone.signal });
-      }
+      if (!(await sent(call, header, checkpoints.read(entry), gone.signal))) return;
       metrics.checkpointsLoaded.inc();
       log.info({ update, generation, bytes }, "checkpoint served");
     }
     call.end();
   }
+}
+
+/** Header and chunks; false: the learner has gone. */
+async function sent(
+  call: LoadCall,
+  header: CheckpointHeader,
+  chunks: AsyncIterable<Buffer>,
+  gone: AbortSignal,
+): Promise<boolean> {
+  call.write({ header });
+  for await (const data of chunks) {
+    if (gone.aborted) return false;
+    if (!call.write({ data })) await once(call, "drain", { signal: gone });
+  }
+  return true;
 }
 
 function required(upload: CheckpointUpload | null): CheckpointUpload {

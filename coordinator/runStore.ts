@@ -3,9 +3,11 @@ import { access, constants, mkdir, readdir, readFile, rm, stat } from "node:fs/p
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { buildId } from "../shared/build.ts";
+import { initialFileName } from "../shared/checkpointTransfer.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { canonicalJson, RunConfig } from "../shared/runConfig.ts";
 import { storageError, unfinished, writeAtomically } from "./atomicFile.ts";
+import { keepInitialFile } from "./initialFile.ts";
 import { isLockFile, RunLock } from "./runLock.ts";
 import { freshState, RunState } from "./runState.ts";
 
@@ -38,7 +40,16 @@ export interface OpenRun {
 }
 
 /** Beside a run's own files: what `train` keeps there before the coordinator has made the run. */
-const tolerated = new Set(["config.json", "state.json", "checkpoints", "tensorboard", "logs", "nats", "secrets"]);
+const tolerated = new Set([
+  initialFileName,
+  "config.json",
+  "state.json",
+  "checkpoints",
+  "tensorboard",
+  "logs",
+  "nats",
+  "secrets",
+]);
 
 /** Opens or creates the run in a folder and locks it. Every way this can be wrong is an OperatorError; see docs/runFolder.md. */
 export async function openRun(options: OpenRunOptions): Promise<OpenRun> {
@@ -154,6 +165,7 @@ async function createRun(folder: string, config: RunConfig): Promise<RunFile> {
   const run = { format: runFormat, runId: newRunId(config), created: new Date().toISOString(), build: buildId() };
   const lag = config.policyLag;
   const differences = lag === "async" ? ["policyLag async trains on whatever arrives"] : [];
+  await keepInitialFile(folder, config);
   await writeAtomically(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   await writeAtomically(join(folder, "state.json"), `${JSON.stringify({ ...freshState, differences }, null, 2)}\n`);
   await writeAtomically(join(folder, "run.json"), `${JSON.stringify(run, null, 2)}\n`);
@@ -162,7 +174,7 @@ async function createRun(folder: string, config: RunConfig): Promise<RunFile> {
 
 /** run.json goes first: what a crash in between leaves is no run. */
 async function removeRun(folder: string): Promise<void> {
-  for (const name of ["run.json", "config.json", "state.json", "metrics.jsonl"])
+  for (const name of ["run.json", "config.json", "state.json", "metrics.jsonl", initialFileName])
     await rm(join(folder, name), { force: true });
 }
 

@@ -16,7 +16,7 @@ import { Transport } from "../shared/transport.ts";
 import { reportFailure } from "./failureReport.ts";
 import { learnerFingerprint } from "./learnerFingerprint.ts";
 import { type LearnerMetrics, learnerMetrics } from "./metrics.ts";
-import { restore } from "./restore.ts";
+import { initialFile, restore } from "./restore.ts";
 import type { LearnerStatus, RunContext } from "./runContext.ts";
 import { advertisedAddress, type LearnerServer, listenForActors } from "./server.ts";
 import type { Trainer, TrainerSettings } from "./trainer.ts";
@@ -152,12 +152,14 @@ async function asMember(context: MemberContext, options: RunLearnerOptions): Pro
   const stop = stopSignal(context);
   member.start(); // a large checkpoint takes longer than the coordinator's patience with a silent member
   const restored = await restore(client, run.newest_checkpoint, terms, lifecycle.stopping, log);
+  const initial = restored === null ? await initialFile(client, config, lifecycle.stopping) : null;
   const makeTrainer = options.makeTrainer ?? (await tensorflowTrainer());
   const runContext: RunContext = {
     ...context,
     runId: run.run_id,
     build: buildId(),
     restored,
+    initial,
     stop,
     superseded: superseded.signal,
     makeTrainer,

@@ -5,6 +5,7 @@ import { areFinite, foldBatch, initialMoments, type Moments } from "./runningMom
 export interface Normaliser {
   readonly mean: Float32Array; // [D]
   readonly std: Float32Array; // [D] sqrt(variance + 1e-8), in float64, then rounded
+  readonly count: number; // observations that they are of
 }
 
 /**
@@ -39,7 +40,7 @@ export class ObservationStatistics {
         "Restart the learner from its last checkpoint; rollouts of such versions should have been refused.",
       );
     const std = Float32Array.from(moments.variance, (variance) => Math.sqrt(variance + 1e-8));
-    return { mean: Float32Array.from(moments.mean), std };
+    return { mean: Float32Array.from(moments.mean), std, count: moments.count };
   }
 
   /**
@@ -74,7 +75,7 @@ export class ObservationStatistics {
 export function normaliseRows(
   raw: Float32Array,
   normalised: Float32Array,
-  { mean, std }: Normaliser,
+  { mean, std }: Pick<Normaliser, "mean" | "std">,
   clip: number,
   from: number,
   to: number,

@@ -4,7 +4,7 @@ import { OperatorError, shapeError } from "../shared/errors.ts";
 import { onnxNames, type PolicySnapshot } from "../shared/policySnapshot.ts";
 import type { Activation, Layer, NetworkSpec } from "./networkSpec.ts";
 import type { Normaliser } from "./observationStatistics.ts";
-import { encodeModel, type Initializer, type Node, type Value } from "./onnxModel.ts";
+import { encodeModel, type Initializer, type Node, observationCount, type Value } from "./onnxModel.ts";
 import { inFilterOrder, inPlaneOrder, times } from "./weightLayout.ts";
 
 export interface PolicyExport {
@@ -52,6 +52,7 @@ export function exportPolicy(policy: PolicyExport): PolicySnapshot {
       "anchorage.run": runId,
       "anchorage.env": spec.id,
       "anchorage.spec": JSON.stringify(spec),
+      ...(network.input.normalize && { [observationCount]: String(policy.normaliser?.count) }),
     },
   });
   return { version, digest: createHash("sha256").update(bytes).digest("hex"), bytes };

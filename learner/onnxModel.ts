@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import protobuf from "protobufjs";
+import { messageOf, OperatorError } from "../shared/errors.ts";
 import { projectRoot } from "../shared/nativeParts.ts";
 
 /** The .proto file stays beside the source, also for the build in dist/. */
@@ -68,6 +69,66 @@ export function encodeModel(model: Model): Uint8Array {
     metadataProps: Object.entries(model.metadata).map(([key, value]) => ({ key, value })),
   };
   return new Uint8Array(modelType.encode(message).finish()); // its own buffer, which can be given to another thread
+}
+
+/** Metadata: of how many observations the statistics in the graph are. */
+export const observationCount = "anchorage.observations.count";
+
+/** What protobufjs makes of ModelProto with the options below. */
+interface DecodedModel {
+  readonly producerName: string;
+  readonly metadataProps: readonly { readonly key: string; readonly value: string }[];
+  readonly graph: {
+    readonly node: readonly {
+      readonly opType: string;
+      readonly input: readonly string[];
+      readonly output: readonly string[];
+      readonly attribute: readonly { readonly name: string; readonly i: number; readonly ints: readonly number[] }[];
+    }[];
+    readonly initializer: readonly {
+      readonly name: string;
+      readonly dataType: number;
+      readonly dims: readonly number[];
+      readonly rawData: Uint8Array;
+    }[];
+  } | null;
+}
+
+/** What encodeModel wrote, without inputs and outputs. Throws CORRUPT for anything else. */
+export function decodeModel(bytes: Uint8Array): Model {
+  const { producerName, graph, metadataProps } = decodedModel(bytes);
+  if (producerName !== "anchorage" || graph === null)
+    throw unreadable(
+      `it is an ONNX model of ${producerName || "an unknown producer"}, not one of Anchorage's policies`,
+    );
+  const nodes = graph.node.map(({ opType, input, output, attribute }): Node => {
+    const attributes = attribute.map(({ name, i, ints }) => [name, ints.length > 0 ? ints : i] as const);
+    return { operator: opType, inputs: input, output: output[0] ?? "", attributes: Object.fromEntries(attributes) };
+  });
+  const initializers = graph.initializer.map(({ name, dataType, dims, rawData }): Initializer => {
+    const bytesEach = dataType === elementType.float32 ? 4 : dataType === elementType.int64 ? 8 : null;
+    const elements = dims.reduce((product, extent) => product * extent, 1);
+    if (bytesEach === null || rawData.length !== elements * bytesEach)
+      throw unreadable(`${name} [${dims.join(", ")}] has ${rawData.length} bytes of element type ${dataType}`);
+    const own = Uint8Array.from(rawData).buffer;
+    const data = bytesEach === 4 ? new Float32Array(own) : new BigInt64Array(own);
+    return { name, type: bytesEach === 4 ? "float32" : "int64", shape: dims, data };
+  });
+  const metadata = Object.fromEntries(metadataProps.map(({ key, value }) => [key, value]));
+  return { inputs: [], outputs: [], nodes, initializers, metadata };
+}
+
+function decodedModel(bytes: Uint8Array): DecodedModel {
+  try {
+    const options = { longs: Number, arrays: true, defaults: true } as const;
+    return modelType.toObject(modelType.decode(bytes), options) as DecodedModel;
+  } catch (cause) {
+    throw unreadable(`it is no ONNX model (${messageOf(cause)})`, { cause });
+  }
+}
+
+function unreadable(what: string, options?: ErrorOptions): OperatorError {
+  return new OperatorError("CORRUPT", `${what}.`, "Export the policy again.", options);
 }
 
 function nodeMessage({ operator, inputs, output, attributes = {} }: Node) {

@@ -1,7 +1,9 @@
 import type { CoordinatorClient } from "../shared/coordinatorClient.ts";
 import { OperatorError } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
+import type { RunConfig } from "../shared/runConfig.ts";
 import { type Checkpoint, checkResume, decodeCheckpoint, type ResumeTerms } from "./checkpoint.ts";
+import type { InitialFile } from "./trainer.ts";
 
 export interface Restored {
   readonly checkpoint: Checkpoint;
@@ -40,4 +42,15 @@ export async function restore(
   if (differences.length > 0)
     log.error(`this run is NOT REPRODUCIBLE any more: it goes on elsewhere: ${differences.join("; ")}`);
   return { checkpoint, differences };
+}
+
+/** What the run's first policy comes from, where that is not its seed: the coordinator keeps it. */
+export async function initialFile(
+  client: CoordinatorClient,
+  { initFrom }: Pick<RunConfig, "initFrom">,
+  signal: AbortSignal,
+): Promise<InitialFile | null> {
+  if (initFrom === null) return null;
+  const bytes = await client.initialFile({ signal, patienceMs: Number.POSITIVE_INFINITY });
+  return { name: initFrom.file, bytes }; // whose sha256 is initFrom's: it came with it, and was checked
 }

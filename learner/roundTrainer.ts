@@ -2,7 +2,8 @@ import { OperatorError } from "../shared/errors.ts";
 import type { PolicySnapshot } from "../shared/policySnapshot.ts";
 import { runShape } from "../shared/runConfig.ts";
 import { distributionWidth } from "./distribution.ts";
-import { initialWeights } from "./initialWeights.ts";
+import { freshNumbers } from "./freshNumbers.ts";
+import { initialPolicy } from "./initialPolicy.ts";
 import { trainsCriticOnly } from "./loss.ts";
 import { trainEpochs } from "./minibatchEpochs.ts";
 import { MinibatchGatherer, type Samples } from "./minibatches.ts";
@@ -16,7 +17,7 @@ import { logRatios, meanKl, policyRows } from "./policyRows.ts";
 import { RewardScaling } from "./rewardScaling.ts";
 import { fillAdvantages } from "./roundAdvantages.ts";
 import { type RoundBatch, RoundBatchBuilder, type TrainingRollout } from "./roundBatch.ts";
-import type { TrainerSettings, TrainerState, UpdateResult } from "./trainer.ts";
+import type { InitialFile, TrainerSettings, TrainerState, UpdateResult } from "./trainer.ts";
 import { decodeTrainerState, encodeTrainerState, type TrainerNumbers } from "./trainerState.ts";
 import { trustRegionStep } from "./trustRegion.ts";
 import type { ParameterArrays, UpdateEngine, UpdateSettings } from "./update.ts";
@@ -79,9 +80,12 @@ export class RoundTrainer {
     this.#gatherer = new MinibatchGatherer(this.#samples, minibatchSize);
   }
 
-  /** Fresh weights from the run's seed, or those of `state`; gives that version's snapshot. Throws MISMATCH. */
-  initialise(state: TrainerState | null): PolicySnapshot {
-    const numbers = state === null ? this.#freshNumbers() : decodeTrainerState(state, this.#outline(state.updates));
+  /**
+   * Fresh weights from the run's seed or from `initial`, or those of `state`; gives that version's snapshot. Throws
+   * MISMATCH, and CONFIG for an `initial` that does not fit.
+   */
+  initialise(state: TrainerState | null, initial: InitialFile | null = null): PolicySnapshot {
+    const numbers = state ? decodeTrainerState(state, this.#outline(state.updates)) : this.#freshNumbers(initial);
     const { config } = this.#settings;
     this.#updates = numbers.updates;
     this.#observations = numbers.observations && new ObservationStatistics(this.#retained, numbers.observations);
@@ -175,22 +179,10 @@ export class RoundTrainer {
     };
   }
 
-  #freshNumbers(): TrainerNumbers {
-    const { config } = this.#settings;
-    const weights = initialWeights(this.#network, config.seed);
-    const zeros = (): ParameterArrays =>
-      Object.fromEntries(Object.entries(weights).map(([name, data]) => [name, new Float32Array(data.length)]));
-    const dimensions = this.#network.input.shape.reduce((product, extent) => product * extent, 1);
-    return {
-      updates: 0,
-      weights,
-      optimizer: { step: 0, m: zeros(), v: zeros() },
-      observations: this.#network.input.normalize && ObservationStatistics.initial(dimensions, this.#retained).versions,
-      rewards: config.normalizeRewards
-        ? RewardScaling.initial(config.gamma, config.rewardClip, config.envs).state
-        : null,
-      klCoef: this.#steersKlCoef ? config.klCoef : null,
-    };
+  #freshNumbers(initial: InitialFile | null): TrainerNumbers {
+    const { config, spec } = this.#settings;
+    const begun = initial && initialPolicy(initial, this.#network, spec);
+    return { ...freshNumbers(config, this.#network, begun), klCoef: this.#steersKlCoef ? config.klCoef : null };
   }
 
   get #steersKlCoef(): boolean {

@@ -10,7 +10,7 @@ import type { RunMember } from "../shared/runMember.ts";
 import type { LearnerMetrics } from "./metrics.ts";
 import type { Restored } from "./restore.ts";
 import type { LearnerServer } from "./server.ts";
-import type { Trainer, TrainerSettings } from "./trainer.ts";
+import type { InitialFile, Trainer, TrainerSettings } from "./trainer.ts";
 
 /** What /readyz and the heartbeats say. */
 export interface LearnerStatus {
@@ -30,6 +30,7 @@ export interface RunContext {
   readonly member: RunMember;
   readonly server: LearnerServer;
   readonly restored: Restored | null;
+  readonly initial: InitialFile | null; // what the first policy comes from; null: the seed, or `restored`
   readonly stop: AbortSignal; // save, then end
   readonly superseded: AbortSignal; // end without saving anything; the reason says why
   readonly makeTrainer: (settings: TrainerSettings) => Trainer;

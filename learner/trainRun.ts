@@ -10,7 +10,6 @@ import { EpisodeWindow } from "./episodeWindow.ts";
 import { checkSamePolicy, Learner, type LearnerParts, type LearnerSettings } from "./learner.ts";
 import { giveUpAfter, unlessStopped } from "./patience.ts";
 import type { PolicyPublisher } from "./policyPublisher.ts";
-import type { Restored } from "./restore.ts";
 import type { RunContext } from "./runContext.ts";
 import type { Trainer, TrainerSettings } from "./trainer.ts";
 import { checkReportable, UpdateReporter } from "./updateReporter.ts";
@@ -38,7 +37,7 @@ export async function trainRun(context: RunContext): Promise<number> {
   }
   const trainer = context.makeTrainer(trainerSettings(context, spec));
   context.lifecycle.onClose("trainer", () => trainer.close());
-  const policies = await firstPolicies(trainer, restored);
+  const policies = await firstPolicies(trainer, context);
   checkReportable(policies.at(-1)!, config.network);
   publisher.start();
   const stopExpiry = expireLeases(context, collecting);
@@ -120,9 +119,12 @@ function trainerSettings({ runId, config, deploy }: RunContext, spec: Environmen
   return { runId, config, spec, device: deploy.device, threads: deploy.learnerThreads, onednn: deploy.onednn };
 }
 
-/** Fresh weights, or the checkpoint's: then the stored versions, after checking that the weights give the newest of them. */
-async function firstPolicies(trainer: Trainer, restored: Restored | null): Promise<readonly PolicySnapshot[]> {
-  const snapshot = await trainer.initialise(restored?.checkpoint.trainer ?? null);
+/** Fresh or given weights, or the checkpoint's: then the stored versions, after checking that the weights give the newest of them. */
+async function firstPolicies(
+  trainer: Trainer,
+  { restored, initial }: Pick<RunContext, "restored" | "initial">,
+): Promise<readonly PolicySnapshot[]> {
+  const snapshot = await trainer.initialise(restored?.checkpoint.trainer ?? null, initial);
   if (restored === null) return [snapshot];
   const { policies } = restored.checkpoint;
   // Another build, which was accepted, may write the same policy as other bytes.

@@ -12,6 +12,12 @@ export interface TrainerSettings {
   readonly onednn: "auto" | "on" | "off";
 }
 
+/** A file that a run's first policy comes from: an exported policy (ONNX) or a checkpoint. */
+export interface InitialFile {
+  readonly name: string; // as the person gave it, for messages
+  readonly bytes: Uint8Array;
+}
+
 /** A named array of the trainer's state: weights, Adam slots, statistics. */
 export interface NamedTensor {
   readonly dtype: "F32" | "F64" | "I32" | "U8" | "I64"; // safetensors' names
@@ -37,8 +43,8 @@ export interface UpdateResult {
  * answered in order. A failure (NaN loss, TensorFlow error) rejects with an OperatorError and leaves the trainer unusable.
  */
 export interface Trainer {
-  /** Fresh weights from the run's seed, or those of `state`; gives the snapshot of that version. */
-  initialise(state: TrainerState | null): Promise<PolicySnapshot>;
+  /** Fresh weights from the run's seed or from `initial`, or those of `state`; gives the snapshot of that version. */
+  initialise(state: TrainerState | null, initial: InitialFile | null): Promise<PolicySnapshot>;
   /** One round: reward scaling, GAE, epochs x minibatches, statistics, export. `rollouts` in EnvBatch order. */
   update(round: number, rollouts: readonly Rollout[]): Promise<UpdateResult>;
   state(): Promise<TrainerState>;

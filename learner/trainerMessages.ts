@@ -2,11 +2,11 @@ import { type ErrorCode, messageOf, OperatorError } from "../shared/errors.ts";
 import type { PolicySnapshot } from "../shared/policySnapshot.ts";
 import { RefusedMinibatch } from "./refusedMinibatch.ts";
 import type { TrainingRollout } from "./roundBatch.ts";
-import type { TrainerState, UpdateResult } from "./trainer.ts";
+import type { InitialFile, TrainerState, UpdateResult } from "./trainer.ts";
 
 /** What TrainerThread asks of its worker; answered in order. */
 export type TrainerCall =
-  | { readonly call: "initialise"; readonly state: TrainerState | null }
+  | { readonly call: "initialise"; readonly state: TrainerState | null; readonly initial: InitialFile | null }
   | { readonly call: "update"; readonly round: number; readonly rollouts: readonly TrainingRollout[] }
   | { readonly call: "state" }
   | { readonly call: "close" };

@@ -6,7 +6,7 @@ import { workerFile } from "../shared/workerFile.ts";
 import { networkSpec } from "./networkSpec.ts";
 import type { TrainingRollout } from "./roundBatch.ts";
 import { tensorflowEnvironment } from "./tensorflow.ts";
-import type { Trainer, TrainerSettings, TrainerState, UpdateResult } from "./trainer.ts";
+import type { InitialFile, Trainer, TrainerSettings, TrainerState, UpdateResult } from "./trainer.ts";
 import { asError, type TrainerAnswer, type TrainerCall, type TrainerResults } from "./trainerMessages.ts";
 
 interface Waiting {
@@ -37,8 +37,9 @@ export class TrainerThread implements Trainer {
     });
   }
 
-  initialise(state: TrainerState | null): Promise<PolicySnapshot> {
-    return this.#ask<"initialise">({ call: "initialise", state: state && compactState(state) });
+  initialise(state: TrainerState | null, initial: InitialFile | null = null): Promise<PolicySnapshot> {
+    const own = initial && { ...initial, bytes: Uint8Array.from(initial.bytes) };
+    return this.#ask<"initialise">({ call: "initialise", state: state && compactState(state), initial: own });
   }
 
   update(round: number, rollouts: readonly Rollout[]): Promise<UpdateResult> {

@@ -45,7 +45,7 @@ async function answerTo(message: TrainerCall): Promise<TrainerResults[keyof Trai
   if (trainer === null) return null;
   switch (message.call) {
     case "initialise":
-      return trainer.initialise(message.state);
+      return trainer.initialise(message.state, message.initial);
     case "update":
       return trainer.update(message.round, message.rollouts);
     case "state":

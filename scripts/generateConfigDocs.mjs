@@ -17,6 +17,7 @@ function typeOf(schema) {
   if (schema.enum) return schema.enum.map(code).join(", ");
   if (Array.isArray(schema.type)) return schema.type.map((type) => typeOf({ ...schema, type })).join(" or ");
   if (schema.type === "array") return `list of ${typeOf(schema.items)}`;
+  if (schema.properties) return `{${Object.keys(schema.properties).join(", ")}}`;
   if (schema.type === "object") return `map to ${[schema.additionalProperties.type].flat().join(", ")}`;
   return `${schema.type === "string" ? "text" : schema.type}${rangeOf(schema)}`;
 }

@@ -5,6 +5,7 @@ import type { CallOptions, ClientReadableStream, ClientWritableStream } from "@g
 import type { CheckpointChunk, CheckpointChunk__Output } from "../proto/gen/anchorage/v1/CheckpointChunk.ts";
 import type { CheckpointHeader__Output } from "../proto/gen/anchorage/v1/CheckpointHeader.ts";
 import type { CoordinatorClient as Stub } from "../proto/gen/anchorage/v1/Coordinator.ts";
+import type { LoadCheckpointRequest } from "../proto/gen/anchorage/v1/LoadCheckpointRequest.ts";
 import type { SaveCheckpointReply__Output } from "../proto/gen/anchorage/v1/SaveCheckpointReply.ts";
 import { OperatorError } from "./errors.ts";
 
@@ -24,6 +25,8 @@ export interface RefusedMinibatchFile {
 }
 /** Its name in the run folder; there is one, the newest. */
 export const refusedMinibatchName = "refused-minibatch.safetensors";
+/** The run folder's copy of what RunConfig's initFrom names: a policy or a checkpoint. */
+export const initialFileName = "initial-policy";
 
 type SentFile = StoredCheckpoint | RefusedMinibatchFile;
 
@@ -116,11 +119,11 @@ export function sendCheckpoint(
 
 export async function receiveCheckpoint(
   stub: Stub,
-  update: number,
+  request: LoadCheckpointRequest,
   options: CallOptions,
   signal?: AbortSignal,
 ): Promise<StoredCheckpoint | null> {
-  const call: ClientReadableStream<CheckpointChunk__Output> = stub.loadCheckpoint({ update }, options);
+  const call: ClientReadableStream<CheckpointChunk__Output> = stub.loadCheckpoint(request, options);
   const cancel = (): void => call.cancel();
   signal?.addEventListener("abort", cancel, { once: true });
   const assembly = new CheckpointAssembly();

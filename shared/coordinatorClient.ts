@@ -116,8 +116,17 @@ export class CoordinatorClient {
   /** The checkpoint taken after `update` updates, or with 0 the newest good one; null: there is none. Verified. */
   loadCheckpoint(update = 0, settings?: CallSettings): Promise<StoredCheckpoint | null> {
     return this.#retrying("LoadCheckpoint", settings, () =>
-      receiveCheckpoint(this.#stub, update, this.#callOptions(checkpointDeadlineMs), settings?.signal),
+      receiveCheckpoint(this.#stub, { update }, this.#callOptions(checkpointDeadlineMs), settings?.signal),
     );
+  }
+
+  /** The bytes of the file that the run's initFrom names. Throws CORRUPT where the run folder has lost it. */
+  async initialFile(settings?: CallSettings): Promise<Uint8Array> {
+    const file = await this.#retrying("LoadCheckpoint", settings, () => {
+      const options = this.#callOptions(checkpointDeadlineMs);
+      return receiveCheckpoint(this.#stub, { initial_file: true }, options, settings?.signal);
+    });
+    return file!.bytes;
   }
 
   /**

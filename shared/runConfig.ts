@@ -35,6 +35,16 @@ export const RunConfig = z.strictObject({
     .default({})
     .describe("numbers for an objective of your own, see docs/objectives.md"),
   seed: z.int().nonnegative().default(1).describe("root of every other seed, see shared/seeds.ts"),
+  initFrom: z
+    .strictObject({
+      file: z.string().min(1).describe("where it lay"),
+      sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits"),
+    })
+    .nullable()
+    .default(null)
+    .describe(
+      "policy.onnx or checkpoint that the weights begin as, from --init-from (docs/policy.md); null: fresh ones",
+    ),
   totalSteps: count.default(10_000_000).describe("agent steps; rounded up to whole rounds"),
 
   envs: count.default(128).describe("environments in all; a round is envs x rolloutSteps agent steps"),

@@ -4,6 +4,7 @@ import { messageOf, OperatorError } from "../../shared/errors.ts";
 import { resolveRunConfig } from "../../shared/presets.ts";
 import { RunConfig, runShape } from "../../shared/runConfig.ts";
 import { didYouMean } from "../../shared/suggest.ts";
+import { withInitialFile } from "../initFrom.ts";
 import type { Suite } from "./suiteFile.ts";
 
 /** One run of a suite, checked and not begun. */
@@ -57,8 +58,8 @@ export async function planSuite(suite: Suite, check: CheckParts): Promise<Planne
   checkLists(suite, problems);
   checkKeys(suite, problems);
   const runs = resolvedRuns(suite, problems);
-  const alike = groups(runs, ({ config: { env, envOptions, algo, network } }) =>
-    JSON.stringify([env, envOptions, network, isObjectivePath(algo) ? algo : ""]),
+  const alike = groups(runs, ({ config: { env, envOptions, algo, network, initFrom } }) =>
+    JSON.stringify([env, envOptions, network, initFrom, isObjectivePath(algo) ? algo : ""]),
   );
   for (const [first] of alike.values())
     await check(first!.config).catch((error: unknown) => problems.add(withoutCode(error), first!.id));
@@ -75,8 +76,9 @@ function resolvedRuns(suite: Suite, problems: Problems): PlannedRun[] {
         for (const [label, own] of Object.entries(labels)) {
           const id = `${plain(environment)}-${plain(label)}-s${seed}`;
           const setting = knownOf(own ?? {});
-          const given = { ...knownOf(suite.settings), ...setting, env: environment, algo: algorithm, seed };
+          const settings = { ...knownOf(suite.settings), ...setting, env: environment, algo: algorithm, seed };
           try {
+            const given = withInitialFile(settings);
             const config = resolveRunConfig(given);
             const { rounds, stepsPerRound } = runShape(config);
             const totalSteps = rounds * stepsPerRound;

@@ -44,6 +44,7 @@ function policyOf(network: NetworkSpec, parameters: ParameterArrays = parameters
   const normaliser = network.input.normalize && {
     mean: Float32Array.from({ length: size }, () => 20 * normal()),
     std: Float32Array.from({ length: size }, () => 0.1 + 3 * uniform()),
+    count: 100,
   };
   return { version: 3, runId: "r1", spec: specOf(network), network, parameters, normaliser };
 }
@@ -164,7 +165,7 @@ describe("the file", () => {
     expect(() => exportPolicy({ ...policy, parameters: incomplete })).toThrow(
       "actor.0.weight has 0 elements, expected 12",
     );
-    const normaliser = { mean: new Float32Array(2), std: new Float32Array(2) };
+    const normaliser = { mean: new Float32Array(2), std: new Float32Array(2), count: 1 };
     expect(() => exportPolicy({ ...policy, normaliser })).toThrow(
       /statistics have 2 dimensions, the network's input 3/,
     );

@@ -3,8 +3,10 @@
 
 export interface LoadCheckpointRequest {
   'update'?: (number);
+  'initial_file'?: (boolean);
 }
 
 export interface LoadCheckpointRequest__Output {
   'update': (number);
+  'initial_file': (boolean);
 }
