@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { checkInitialFile, sha256Of } from "../learner/initialPolicy.ts";
+import { sha256 } from "../shared/checkpointTransfer.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
 
@@ -16,12 +16,11 @@ export function withInitialFile(given: Record<string, unknown>, kept: InitFrom |
   return { ...given, initFrom: kept?.file === resolve(from) ? kept : initFrom(from) };
 }
 
-/** A file for `--init-from` as RunConfig records it. Throws CONFIG where it cannot be read or is no policy and no checkpoint. */
-function initFrom(file: string): InitFrom {
-  const bytes = contentOf(file);
-  checkInitialFile({ name: file, bytes });
-  return { file: resolve(file), sha256: sha256Of(bytes) };
-}
+/**
+ * A file for `--init-from` as RunConfig records it. What is in it is judged where the run's network is known: by `train`
+ * before it starts anything, and by the learner. Throws CONFIG where it cannot be read.
+ */
+const initFrom = (file: string): InitFrom => ({ file: resolve(file), sha256: sha256(contentOf(file)) });
 
 export function contentOf(file: string): Buffer {
   try {

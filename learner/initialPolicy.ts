@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { EnvironmentSpec } from "../shared/environment.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { type Checkpoint, decodeCheckpoint } from "./checkpoint.ts";
@@ -22,14 +21,9 @@ interface Source {
   readonly checkpoint: Checkpoint | null;
 }
 
-/** Throws CONFIG unless these bytes are a policy or a checkpoint of Anchorage's; whether they fit a run is another question. */
-export function checkInitialFile(file: InitialFile): void {
-  sourceOf(file);
-}
-
 /**
  * The policy in `file` as a run's first one. Throws CONFIG naming the tensor with both shapes, or the layer that computes
- * something else, where it is not of the run's network and environment.
+ * something else, where it is not of the run's network and environment, and for what is no policy and no checkpoint.
  */
 export function initialPolicy(file: InitialFile, network: NetworkSpec, spec: EnvironmentSpec): InitialPolicy {
   const { model, checkpoint } = sourceOf(file);
@@ -57,8 +51,6 @@ export function initialPolicy(file: InitialFile, network: NetworkSpec, spec: Env
     rewards: "rewards.count" in tensors ? moments("rewards") : null,
   };
 }
-
-export const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 function sourceOf({ name, bytes }: InitialFile): Source {
   try {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeCheckpoint } from "../../learner/checkpoint.ts";
 import { CompiledUpdate } from "../../learner/compiledUpdate.ts";
-import { checkInitialFile, initialPolicy } from "../../learner/initialPolicy.ts";
+import { initialPolicy } from "../../learner/initialPolicy.ts";
 import { networkSpec } from "../../learner/networkSpec.ts";
 import { encodeModel } from "../../learner/onnxModel.ts";
 import { RoundTrainer, updateSettings } from "../../learner/roundTrainer.ts";
@@ -160,8 +160,9 @@ describe("what does not fit is refused, naming it", () => {
   });
 
   it("what is neither a policy nor a checkpoint, or is damaged", async () => {
-    const { policy, checkpoint } = await trained(armRun());
-    const refused = (bytes: Uint8Array) => () => checkInitialFile({ name: "f", bytes });
+    const { settings, policy, checkpoint } = await trained(armRun());
+    const own = networkSpec(settings.config, settings.spec);
+    const refused = (bytes: Uint8Array) => () => initialPolicy({ name: "f", bytes }, own, settings.spec);
     expect(refused(policy.bytes)).not.toThrow();
     expect(refused(checkpoint)).not.toThrow();
     expect(refused(Buffer.from("# Anchorage\n"))).toThrow(

@@ -56,6 +56,19 @@ describe("a trainer in a thread of its own", () => {
     await expect(thread.state()).rejects.toThrow(error!.message); // a half-trained round must not become a checkpoint
   });
 
+  it("begins from another run's policy, and says of one that does not fit what is wrong", async () => {
+    const settings = armRun();
+    const first = await threadOf(settings).initialise(null);
+    const initial = { name: "policy.onnx", bytes: first.bytes };
+    const other = { ...settings.config, seed: 2 };
+    const begun = await threadOf({ ...settings, config: other }).initialise(null, initial);
+    expect(begun.digest).toBe(first.digest); // not the weights of seed 2
+    const wide = threadOf(armRun({ network: { kind: "mlp", hidden: [32, 16] } }));
+    await expect(wide.initialise(null, initial)).rejects.toThrow(
+      /^\[CONFIG\] initFrom: policy\.onnx does not fit this run: its actor\.0\.weight is \[5, 16\], expected \[5, 32\]/,
+    );
+  });
+
   it("answers calls in order while this thread goes on, and ends after the last of them", async () => {
     const thread = new TrainerThread(armRun());
     const order: string[] = [];
