@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Estimate, estimate, estimateOfPair, estimates } from "../cli/report/bootstrap.ts";
@@ -12,11 +12,14 @@ import { type Panel, panels } from "./panels.ts";
 import { type Row, table } from "./results.ts";
 
 /**
- * `node dist/bench/compareCurves.js SUITE [--picture FILE.svg]`: of the curves in docs/results/SUITE (bench/curves.ts makes
- * them) a table in Markdown and a picture. A run's score is its last mean return; its curve's mean stands beside it, since
+ * `node dist/bench/compareCurves.js SUITE [--picture FILE.svg] [--page FILE.md]`: of the curves in docs/results/SUITE
+ * (bench/curves.ts makes them) a table in Markdown and a picture; the page has the table between two comments with SUITE in them. A run's score is its last mean return; its curve's mean stands beside it, since
  * it tells of the whole run. Intervals: 95 %, bootstrap over seeds, each side drawn by itself.
  */
-const { values, positionals } = parseArgs({ options: { picture: { type: "string" } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { picture: { type: "string" }, page: { type: "string" } },
+  allowPositionals: true,
+});
 if (positionals.length !== 1) throw new Error("give one suite by its name or file, for example parity");
 const suite = readSuite(positionals[0]!);
 const results = join(projectRoot, "docs", "results", suite.name);
@@ -37,12 +40,22 @@ const groups = environments.flatMap((environment) =>
 );
 const known = groups.filter(({ curves }) => curves.length > 0);
 const withPeer = known.some(({ side }) => side === "peer");
-process.stdout.write(`${table(known.filter(({ side }) => side === "ours").map(rowOf))}\n`);
 const files = ["ours", "peer"].flatMap((side) =>
   existsSync(join(results, side)) ? readdirSync(join(results, side)) : [],
 );
-process.stderr.write(`${files.length} of ${plan.length * (withPeer ? 2 : 1)} curves are there\n`);
+const progress = `${files.length} of ${plan.length * (withPeer ? 2 : 1)} curves are there.`;
+const summary = `${table(known.filter(({ side }) => side === "ours").map(rowOf))}\n\n${progress}`;
+process.stdout.write(`${summary}\n`);
 if (values.picture !== undefined) writeFileSync(values.picture, panels(environments.map(panelOf)));
+if (values.page !== undefined) writeFileSync(values.page, withSummary(readFileSync(values.page, "utf8")));
+
+function withSummary(page: string): string {
+  const [begin, end] = [`<!-- ${suite.name} -->`, `<!-- end of ${suite.name} -->`];
+  const [before, rest, more] = page.split(begin);
+  const after = rest?.split(end)[1];
+  if (after === undefined || more !== undefined) throw new Error(`${values.page} has no place ${begin} ... ${end}`);
+  return `${before}${begin}\n\n${summary}\n\n${end}${after}`;
+}
 
 function groupOf(environment: string, label: string, side: "ours" | "peer"): Group {
   const files = plan
