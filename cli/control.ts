@@ -39,12 +39,7 @@ export async function control(action: Action, flags: ControlFlags): Promise<numb
   const { runDir, coordinator, json = false } = flags;
   if (coordinator !== undefined)
     print(await ask(coordinator, flags, (client) => client.control(action, briefly)), json);
-  else if (runDir === undefined)
-    throw new OperatorError(
-      "CONFIG",
-      "Which run?",
-      "Give --run-dir FOLDER (on this machine) or --coordinator HOST:PORT.",
-    );
+  else if (runDir === undefined) throw whichRun();
   else {
     const stored = await storedRun(runDir);
     const status = await askOwn(action, stored, flags);
@@ -53,6 +48,30 @@ export async function control(action: Action, flags: ControlFlags): Promise<numb
     else process.stdout.write(describeEnded(await storedRun(runDir), json));
   }
   return 0;
+}
+
+/**
+ * The status of the run that the flags name; null: its coordinator cannot be reached (any more). Throws CONFIG where they
+ * name none.
+ */
+export async function reachedStatus(flags: ControlFlags): Promise<Status__Output | null> {
+  const { runDir, coordinator } = flags;
+  if (coordinator === undefined && runDir === undefined) throw whichRun();
+  if (coordinator === undefined) return askOwn("STATUS", await storedRun(runDir!), flags);
+  try {
+    return await ask(coordinator, flags, (client) => client.control("STATUS", briefly));
+  } catch (error) {
+    if (isTransient(error)) return null;
+    throw error;
+  }
+}
+
+function whichRun(): OperatorError {
+  return new OperatorError(
+    "CONFIG",
+    "Which run?",
+    "Give --run-dir FOLDER (on this machine) or --coordinator HOST:PORT.",
+  );
 }
 
 const briefly = { patienceMs: 3_000 };

@@ -16,6 +16,13 @@ export function seed(text: string): number {
   return value;
 }
 
+export function port(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new InvalidArgumentError("Give a port, 0 to 65535.");
+  return value;
+}
+
 export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }

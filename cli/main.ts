@@ -5,7 +5,8 @@ import { packageVersion } from "../shared/build.ts";
 import type { CertificateFlags } from "./certificates.ts";
 import type { ControlFlags } from "./control.ts";
 import { deployConfig } from "./deployFlags.ts";
-import { collect, count, seed } from "./flagValues.ts";
+import { collect, count, port, seed } from "./flagValues.ts";
+import type { ObserveFlags } from "./observe/observe.ts";
 import { playCommands } from "./playCommands.ts";
 import type { ReportFlags } from "./report.ts";
 import type { CoordinatorFlags } from "./roles.ts";
@@ -139,6 +140,16 @@ runs(
   },
 );
 
+/** How a run is named by those who ask its coordinator, and how they show that they may. */
+function withOperator(command: Command): Command {
+  return command
+    .option("--run-dir <folder>", "the run, where its coordinator is on this machine")
+    .option("--coordinator <host:port>", "the coordinator's gRPC address")
+    .option("--tls <folder>", "an operator's ca.crt, tls.crt and tls.key (`anchorage certificates` makes them)")
+    .option("--control-token <file>", tokenHelp)
+    .option("--insecure", insecureHelp);
+}
+
 for (const [name, what] of [
   ["status", "what a run is doing, its members and who waits"],
   ["pause", "lease no more work; members stay"],
@@ -146,20 +157,29 @@ for (const [name, what] of [
   ["stop", "drain, checkpoint and end the run; train --resume goes on"],
 ] as const)
   runs(
-    program
-      .command(name)
-      .description(what)
-      .option("--run-dir <folder>", "the run, where its coordinator is on this machine")
-      .option("--coordinator <host:port>", "the coordinator's gRPC address")
-      .option("--tls <folder>", "an operator's ca.crt, tls.crt and tls.key (`anchorage certificates` makes them)")
-      .option("--control-token <file>", tokenHelp)
-      .option("--insecure", insecureHelp)
-      .option("--json", "as JSON"),
+    withOperator(program.command(name).description(what)).option("--json", "as JSON"),
     async (flags: ControlFlags) => {
       const { control } = await import("./control.ts");
       return control(name.toUpperCase() as Uppercase<typeof name>, flags);
     },
   );
+
+runs(
+  withOperator(
+    program
+      .command("observe")
+      .description("a Prometheus beside a run: scrapes all of its processes, prints alerts (docs/observability.md)"),
+  )
+    .option("--port <number>", "of Prometheus on the loopback interface; 0: any free one", port, 9090)
+    .option("--data <folder>", "where it keeps its data; default: prometheus/ in the run folder, else here")
+    .option("--prometheus <program>", "Prometheus itself", "prometheus")
+    .option("--targets-only", "only keep the list of processes, for a Prometheus of your own")
+    .option("--json", "one JSON object per line"),
+  async (flags: ObserveFlags) => {
+    const { observe } = await import("./observe/observe.ts");
+    return observe(flags);
+  },
+);
 
 runs(
   program

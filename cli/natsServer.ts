@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
@@ -6,20 +6,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { newToken, secretsFolder, writeSecret } from "../coordinator/controlToken.ts";
 import { OperatorError } from "../shared/errors.ts";
 import { nativeParts } from "../shared/nativeParts.ts";
+import { startKept } from "./keptProcess.ts";
 import { withLogInRun } from "./openInRun.ts";
-
-/**
- * The server has no way to notice that the process that started it was killed, so a shell stands between: it ends the
- * server when `train` is gone and passes SIGTERM on. $0: the pid of `train`; the rest: the server's command.
- */
-const keeper = `
-"$@" &
-server=$!
-trap 'kill "$server" 2>/dev/null' TERM INT
-while kill -0 "$0" 2>/dev/null && kill -0 "$server" 2>/dev/null; do sleep 0.5; done
-kill "$server" 2>/dev/null
-wait "$server"
-`;
 
 /** Where the server of `train` has its settings. The token is in it and not on the command line, which `ps` shows to all. */
 const settingsFile = (runDir: string): string => join(secretsFolder(runDir), "nats.conf");
@@ -52,9 +40,7 @@ export function startNatsServer(runDir: string): ChildProcess {
       "Run: npm run setup (or set ANCHORAGE_NATS_SERVER).",
     );
   const server = [binary, "--config", settingsFile(runDir)];
-  return withLogInRun(runDir, "nats", "nats.log", (log) =>
-    spawn("sh", ["-c", keeper, String(process.pid), ...server], { stdio: ["ignore", log, log], detached: true }),
-  );
+  return withLogInRun(runDir, "nats", "nats.log", (log) => startKept(server, log));
 }
 
 /** Resolves once something accepts connections on `port`; throws NETWORK after `timeoutMs`. */
@@ -93,7 +79,8 @@ export async function freePort(): Promise<number> {
   throw new OperatorError("ADDRESS", problem, "See what uses them: ss -ltn.");
 }
 
-function bindable(port: number): Promise<boolean> {
+/** Whether `port` of the loopback interface can be listened on at this moment. */
+export function bindable(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once("error", () => resolve(false)); // in use, or not for us: that is the answer
