@@ -104,6 +104,13 @@ it("lays an algorithm's own defaults over the environment's preset, and what the
   expect(resolveRunConfig({ env: "CartPole-v1", algo: "a2c" }).epochs).toBe(1);
 });
 
+it("names ten of many settings that are none, and how many more there are", () => {
+  const many = Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`extra${i}`, i]));
+  const resolve = (): unknown => resolveRunConfig({ env: "CartPole-v1", ...many });
+  expect(resolve).toThrow(/extra9=9 is no setting; and 15 more\./);
+  expect(resolve).not.toThrow(/extra10/);
+});
+
 it("keeps a stored run's settings on resume, whatever its algorithm's defaults are", () => {
   const stored = { ...resolveRunConfig({ env: "CartPole-v1", algo: "papo", targetKl: 0.5 }) };
   expect(resolveRunConfig({}, stored)).toEqual(stored);
