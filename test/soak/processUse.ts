@@ -16,16 +16,24 @@ export function processUse(pid: number): ProcessUse | null {
   return { residentMiB: Number(resident) / 1024, threads, files };
 }
 
-/** Living processes below `pid`, itself left out, with their command lines. */
-export function processesBelow(pid: number): { readonly pid: number; readonly command: readonly string[] }[] {
+export interface LivingChild {
+  readonly pid: number;
+  readonly command: readonly string[];
+  readonly startedAt: number; // clock ticks since the machine's start: pids begin again at 1 after a while
+}
+
+/** Living processes below `pid`, itself left out. */
+export function processesBelow(pid: number): LivingChild[] {
   const tasks = ifThere(() => readdirSync(`/proc/${pid}/task`)) ?? [];
   return tasks
     .flatMap((task) => (ifThere(() => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8")) ?? "").split(" "))
     .filter(Boolean)
     .flatMap((child) => {
       const command = ifThere(() => readFileSync(`/proc/${child}/cmdline`, "utf8"));
-      if (!command) return [];
-      return [{ pid: Number(child), command: command.split("\0") }, ...processesBelow(Number(child))];
+      const stat = ifThere(() => readFileSync(`/proc/${child}/stat`, "utf8"));
+      if (!command || !stat) return [];
+      const startedAt = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]); // field 22; 3 follows the name
+      return [{ pid: Number(child), command: command.split("\0"), startedAt }, ...processesBelow(Number(child))];
     });
 }
 

@@ -63,13 +63,13 @@ export class SoakRun {
     const { pid, exitCode, signalCode } = this.#running.process;
     if (exitCode !== null || signalCode !== null)
       throw new Error(`${this.name}: train ended, ${exitCode ?? signalCode}`);
-    const below = processesBelow(pid!).flatMap(({ pid, command }) => {
+    const below = processesBelow(pid!).flatMap(({ pid, command, startedAt }) => {
       const [program, script, argument] = command;
-      if (program!.endsWith("nats-server")) return [{ pid, role: "nats" }];
-      return script?.endsWith("main.js") ? [{ pid, role: argument! }] : []; // else the shell that keeps NATS
+      if (program!.endsWith("nats-server")) return [{ pid, startedAt, role: "nats" }];
+      return script?.endsWith("main.js") ? [{ pid, startedAt, role: argument! }] : []; // else the shell that keeps NATS
     });
     for (const one of below) this.#seen.add(one.pid);
-    return [{ pid: pid!, role: "train" }, ...below.sort((a, b) => a.pid - b.pid)];
+    return [{ pid: pid!, role: "train" }, ...below.sort((a, b) => a.startedAt - b.startedAt)];
   }
 
   /** Pids of those of its processes, of all that were ever seen, that are still there. */
