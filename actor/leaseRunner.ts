@@ -46,6 +46,8 @@ export class LeaseRunner {
   #failures = 0;
   /** Set once the actor should give up: too many failures in a row. */
   failed: OperatorError | null = null;
+  /** Collected since this process was started. */
+  agentSteps = 0;
 
   constructor(options: LeaseRunnerOptions) {
     this.#options = options;
@@ -126,7 +128,9 @@ export class LeaseRunner {
     this.#states.set({ envBatch: env_batch, round: round + 1, digest: rollout.endStateDigest }, rollout.endState);
     this.#failures = 0;
     const { environmentSeconds, inferenceSeconds, totalSeconds } = rollout.timing;
-    metrics.agentSteps.inc(config.envBatchSize * config.rolloutSteps);
+    const steps = config.envBatchSize * config.rolloutSteps;
+    metrics.agentSteps.inc(steps);
+    this.agentSteps += steps;
     metrics.workerSeconds.inc({ part: "environment" }, environmentSeconds);
     metrics.workerSeconds.inc({ part: "inference" }, inferenceSeconds);
     metrics.workerSeconds.inc({ part: "other" }, Math.max(0, totalSeconds - environmentSeconds - inferenceSeconds));

@@ -183,6 +183,7 @@ function describe(collector: Collector, runner: LeaseRunner, policies: PolicyRec
     notReady: collector.notReady,
     nats: policies.connected,
     newestPolicy: policies.newestVersion,
+    agentSteps: runner.agentSteps, // the page makes a rate of it
   };
 }
 

@@ -142,6 +142,7 @@ function describe(status: Status__Output): string {
     ...(run?.damaged_checkpoints
       ? [`  damaged checkpoints: ${run.damaged_checkpoints}, set aside as checkpoints/*.damaged`]
       : []),
+    ...(status.page ? [`  page: ${status.page}`] : []),
     ...(run?.failure ? [`  failure: ${run.failure}`] : []),
     ...members.map(
       (m) =>

@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import type { DeployConfig } from "../shared/deployConfig.ts";
 import { processLifecycle } from "../shared/lifecycle.ts";
 import { logger } from "../shared/log.ts";
@@ -24,6 +25,7 @@ export async function coordinatorRole(flags: CoordinatorFlags, deploy: DeployCon
     resume: flags.resume ?? false,
     stay: flags.stay ?? false,
     lifecycle: processLifecycle(logger("coordinator")),
+    launch: (args) => spawn(process.execPath, [process.argv[1]!, ...args], { stdio: ["ignore", "pipe", "pipe"] }),
     onReady: ({ address, metricsPort }) => {
       writeEndpoint(flags.runDir, { address, metricsPort });
       tellTrain({ kind: "ready", address, metricsPort });

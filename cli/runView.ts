@@ -73,7 +73,8 @@ export class RunView {
     if (status.metrics_port !== 0 && status.metrics_port !== this.#metricsPort) {
       this.#metricsPort = status.metrics_port;
       this.#progress?.say(`Metrics: http://127.0.0.1:${status.metrics_port}/metrics`);
-      this.#emit({ event: "serving", metricsPort: status.metrics_port });
+      if (status.page !== "") this.#progress?.say(`Page:    ${status.page}`);
+      this.#emit({ event: "serving", metricsPort: status.metrics_port, page: status.page || null });
     }
     const damaged = status.run?.damaged_checkpoints ?? 0;
     if (damaged > this.#damaged) {

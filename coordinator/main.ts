@@ -18,6 +18,7 @@ import { coordinatorBounds, coordinatorLimits } from "./limits.ts";
 import { Membership, type MembershipOptions } from "./membership.ts";
 import { type CoordinatorMetrics, coordinatorMetrics } from "./metrics.ts";
 import { MetricsLog } from "./metricsLog.ts";
+import { type Launch, type Page, startPage } from "./page/page.ts";
 import { observeRun } from "./runGauges.ts";
 import { type OpenRun, openRun, type Resume } from "./runStore.ts";
 import { coordinatorAccess, coordinatorHandlers } from "./service.ts";
@@ -34,8 +35,11 @@ export interface CoordinatorOptions {
   readonly onReady?: (serving: {
     readonly address: string;
     readonly metricsPort: number;
+    readonly page: string; // its URL; "": there is none
     readonly runId: string;
   }) => void;
+  /** How the page starts `watch` and `evaluate`; default: it has neither. */
+  readonly launch?: Launch;
   /** Keep serving the ended run until the lifecycle stops, as where a supervisor would start an exited process again. */
   readonly stay?: boolean;
   /** How long an ended run is still served for members and watchers to learn of it. */
@@ -103,6 +107,7 @@ async function assemble(
     state: store.state,
     expireMs: Math.max(leastSilenceMs, deploy.heartbeatSeconds * 1000 * missedHeartbeats),
     maxMembers: deploy.maxMembers,
+    updates: () => metricsLog.last?.update ?? 0,
     log,
     onGone: memberGone(metrics),
   });
@@ -117,13 +122,21 @@ async function assemble(
     log,
   });
   const watchers = new Watchers(run);
-  observeRun(registry, run, () => watchers.open);
+  let page: Page | null = null;
+  observeRun(registry, run, { watchers: () => watchers.open, viewers: () => page?.viewers() ?? 0 });
 
   const ready = (): string | null => (lifecycle.reason === null ? null : "stopping");
   const http = { host: deploy.metricsHost, port: deploy.coordinatorMetricsPort, ready, refusals };
   const metricsServer = await startMetricsServer({ ...http, registry, role: "coordinator", runId: store.run.runId });
   lifecycle.onClose("metrics server", metricsServer.close);
   run.metricsPort = metricsServer.port;
+  const token = controlToken(store.folder, deploy.controlToken);
+  if (deploy.page !== "off") {
+    const launch = options.launch ?? null;
+    page = await startPage({ deploy, transport, token, run, launch, refusals, log: logger("coordinator.page") });
+    lifecycle.onClose("page", page.close);
+    run.page = page.url;
+  }
   const handlers = coordinatorHandlers(run, new CheckpointStreams(run), watchers, refusals);
   const server = await startGrpcServer({
     what: "The coordinator",
@@ -134,7 +147,7 @@ async function assemble(
     transport,
     setting: "coordinatorListen",
     access: coordinatorAccess,
-    operatorToken: controlToken(store.folder, deploy.controlToken),
+    operatorToken: token,
     guard: { limits: coordinatorLimits, bounds: coordinatorBounds, maxConnections: deploy.maxConnections, refusals },
   });
   lifecycle.onClose("gRPC server", server.close);
@@ -144,10 +157,10 @@ async function assemble(
   const { runId } = store.run;
   const { updates } = run.status();
   log.info(
-    { runId, folder: store.folder, updates, address: server.address, metrics: metricsServer.port },
+    { runId, folder: store.folder, updates, address: server.address, metrics: metricsServer.port, page: run.page },
     store.created ? "new run" : "run opened",
   );
-  options.onReady?.({ address: server.address, metricsPort: metricsServer.port, runId });
+  options.onReady?.({ address: server.address, metricsPort: metricsServer.port, page: run.page, runId });
   return run;
 }
 

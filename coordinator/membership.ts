@@ -6,6 +6,7 @@ import type { RegisterRequest__Output } from "../proto/gen/anchorage/v1/Register
 import { OperatorError } from "../shared/errors.ts";
 import { type Fingerprint, fingerprintDifferences, parseFingerprint } from "../shared/fingerprint.ts";
 import type { Logger } from "../shared/log.ts";
+import { HeardStatus } from "./heardStatus.ts";
 import type { RunState, RunStateFile } from "./runState.ts";
 
 export type MemberRole = "ACTOR" | "LEARNER";
@@ -20,6 +21,12 @@ interface Member {
   seen: number; // performance.now()
   statusJson: string;
   beats: number; // heartbeats so far
+  readonly heard: HeardStatus; // what they said
+}
+
+/** A member as the page shows it. */
+export interface MemberView extends Pick<Member, "id" | "role" | "host" | "pid" | "beats" | "heard"> {
+  readonly lastSeenSeconds: number;
 }
 
 /** Statuses of all members go into one reply: 1024 of these still fit into a gRPC message. */
@@ -34,6 +41,8 @@ export interface MembershipOptions {
   readonly state: RunState;
   readonly expireMs: number; // of silence
   readonly maxMembers: number;
+  /** Updates that the run has done, now. */
+  readonly updates: () => number;
   readonly log: Logger;
   /** A member left, was silent for too long, or was a learner before the newest one; `seconds` after its registration. */
   readonly onGone: (role: MemberRole, how: "left" | "silent" | "superseded", seconds: number) => void;
@@ -95,6 +104,7 @@ export class Membership {
       since: performance.now(),
       seen: performance.now(),
       ...fresh,
+      heard: new HeardStatus(),
     });
     this.#options.log.info({ memberId, host, pid, generation }, `${role.toLowerCase()} registered`);
     return { memberId, generation };
@@ -118,6 +128,7 @@ export class Membership {
     if (member.role === "LEARNER") this.#learnerSeen = member.seen;
     member.beats++;
     member.statusJson = request.status_json;
+    member.heard.hear(request.status_json, member.seen, this.#options.updates());
     return true;
   }
 
@@ -144,6 +155,13 @@ export class Membership {
     const now = performance.now();
     return [...this.#members.values()].map(({ id, role, host, pid, seen, statusJson }) => {
       return { member_id: id, role, host, pid, last_seen_seconds: (now - seen) / 1000, status_json: statusJson };
+    });
+  }
+
+  views(): MemberView[] {
+    const now = performance.now();
+    return [...this.#members.values()].map(({ id, role, host, pid, beats, heard, seen }) => {
+      return { id, role, host, pid, beats, heard, lastSeenSeconds: (now - seen) / 1000 };
     });
   }
 
@@ -211,7 +229,8 @@ export class Membership {
     if (learner === null || learner.memberId !== member_id || generation !== this.generation) return null;
     const { host, pid } = learner;
     const since = performance.now();
-    const member: Member = { ...fresh, id: member_id, role: "LEARNER", host, pid, generation, since, seen: 0 };
+    const own = { id: member_id, role: "LEARNER", host, pid, generation, heard: new HeardStatus() } as const;
+    const member: Member = { ...fresh, ...own, since, seen: 0 };
     this.#members.set(member_id, member);
     this.#options.log.info({ memberId: member_id, generation }, "learner recognised");
     return member;
@@ -241,6 +260,7 @@ function newDifferences(role: MemberRole, fingerprint: Fingerprint, now: Readonl
     found.push(`actor and learner build: ${fingerprint.build} against ${other.build}`);
   return found.filter((line) => !now.differences.includes(line));
 }
+
 
 function tooLong(field: string, length: number, most: number): OperatorError {
   return new OperatorError("CONFIG", `${field} has ${length} characters, at most ${most}.`, "Shorten it.");

@@ -88,6 +88,18 @@ export class MetricsLog {
     return cuts === this.#cuts ? (JSON.parse(line.toString("utf8")) as MetricsRecord) : null;
   }
 
+  /** Records from an index on, at most `most` of them, in one read; null: records were cut meanwhile. */
+  async readSome(index: number, most: number): Promise<MetricsRecord[] | null> {
+    const cuts = this.#cuts;
+    const end = Math.min(this.#index.length, index + most);
+    const from = this.#index[index]?.offset ?? this.#size;
+    const bytes = Buffer.alloc((this.#index[end]?.offset ?? this.#size) - from);
+    await this.#file.read(bytes, 0, bytes.length, from);
+    if (cuts !== this.#cuts) return null;
+    const lines = bytes.toString("utf8").split("\n").slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as MetricsRecord);
+  }
+
   /** Adds one record; its update must come after the last one's. Throws STORAGE and leaves no half line behind. */
   async append(report: UpdateReport__Output): Promise<void> {
     const record = recordOf(report);

@@ -6,7 +6,7 @@ import type { TrainingRun } from "./trainingRun.ts";
 type Declare = (name: string, help: string, labels: string[], collect: (gauge: Gauge) => void | Promise<void>) => void;
 
 /** Gauges that are read off the run at each scrape. */
-export function observeRun(registry: Registry, run: TrainingRun, watchers: () => number): void {
+export function observeRun(registry: Registry, run: TrainingRun, open: { readonly watchers: () => number; readonly viewers: () => number }): void {
   const declare: Declare = (name, help, labelNames, collect) => {
     const settings = { name: `anchorage_coordinator_${name}`, help, labelNames, registers: [registry] };
     new Gauge({
@@ -37,7 +37,8 @@ export function observeRun(registry: Registry, run: TrainingRun, watchers: () =>
     "When the run last got on: an update, this coordinator's start, or its going on after a pause. Over 5 minutes ago while running: look at who waits.",
     () => run.progressed / 1000,
   );
-  gauge("watchers", "Open Watch streams.", watchers);
+  gauge("watchers", "Open Watch streams.", open.watchers);
+  gauge("page_viewers", "Browsers that have the page open.", open.viewers);
   observeStorage(declare, gauge, run);
 }
 

@@ -47,6 +47,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
   metricsPort = 0;
   /** When the run last got on: a new update, this process's start, or its going on after a pause; Date.now(). */
   progressed = Date.now();
+  page = ""; // its URL; "": there is none
 
   constructor(parts: TrainingRunParts) {
     super();
@@ -97,6 +98,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
       metrics: newest?.metrics ?? {},
       weights_sha256: this.state.weightsSha256,
       metrics_port: this.metricsPort,
+      page: this.page,
     };
   }
 

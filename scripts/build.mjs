@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { command } from "./setup/command.mjs";
 import { digestOf, filesBelow } from "./setup/compiler.mjs";
@@ -25,9 +25,22 @@ export async function build() {
     // what a removed source left behind must not be importable
     if (before.some((file) => !now.files.includes(file))) await rm(dist, { recursive: true, force: true });
     const tsc = join(projectRoot, "node_modules", ".bin", "tsc");
-    await step("compile TypeScript", () => command(tsc, ["-p", "tsconfig.build.json"], { cwd: projectRoot }));
+    await step("compile TypeScript", async () => {
+      await command(tsc, ["-p", "tsconfig.build.json"], { cwd: projectRoot });
+      await buildPage(tsc);
+    });
     await whole(stampFile, (temporary) => writeFile(temporary, JSON.stringify(now)));
   });
+}
+
+const pageFiles = [".html", ".css", ".svg"];
+
+/** The coordinator's page: scripts for browsers, which know other globals than Node, and what needs no compiler. */
+async function buildPage(tsc) {
+  await command(tsc, ["-p", join("page", "tsconfig.json")], { cwd: projectRoot });
+  await mkdir(join(dist, "page"), { recursive: true });
+  for (const file of await filesBelow(projectRoot, "page", pageFiles))
+    await copyFile(join(projectRoot, file), join(dist, file));
 }
 
 async function upToDate() {
@@ -41,10 +54,12 @@ async function sources() {
   const folders = include.filter((name) => !name.endsWith(".ts"));
   const single = include.filter((name) => name.endsWith(".ts") && existsSync(join(projectRoot, name)));
   const below = await Promise.all(
-    folders.map((folder) => filesBelow(projectRoot, folder, [".ts", ".proto", ".cc", ".h"])),
+    [...folders, "page"].map((folder) =>
+      filesBelow(projectRoot, folder, [".ts", ".proto", ".cc", ".h", ...pageFiles]),
+    ),
   );
   const files = [...single, ...below.flat()];
-  const settings = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+  const settings = ["tsconfig.json", "tsconfig.build.json", "page/tsconfig.json", "package-lock.json"];
   return { files, stamp: keyOf(await digestOf(projectRoot, [...settings, ...files])) };
 }
 

@@ -56,6 +56,26 @@ export const DeployConfig = z.strictObject({
     .default(null)
     .describe("file with the token of status, pause, resume and stop without tls; null: the run folder's"),
   metricsHost: z.string().default("127.0.0.1").describe("where /metrics and /healthz listen"),
+  page: z
+    .enum(["on", "read-only", "off"])
+    .default("on")
+    .describe("the coordinator's web page; read-only: it takes no orders, whoever asks (docs/page.md)"),
+  pageListen: listening
+    .default("127.0.0.1:0")
+    .describe("host:port of the page; port 0: any free one, and the same again after a restart"),
+  pageToken: z
+    .boolean()
+    .default(false)
+    .describe("the page is shown only to who has the control token, on this machine too; beyond it always"),
+  pageNames: z
+    .string()
+    .default("")
+    .describe("further host names under which the page may be opened, separated by commas: a proxy's, an ingress's"),
+  pageRuns: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("folder of runs to compare with on the page; null: the one that the run folder is in"),
   coordinatorMetricsPort: port.default(0).describe("0: any free port"),
   learnerMetricsPort: port.default(0).describe("0: any free port"),
   actorMetricsPort: port.default(0).describe("0: any free port"),

@@ -17,7 +17,8 @@ export type RefusalReason =
   | "protocol" // well-formed, but not what may come next
   | "no_credit" // answers to leases that were never given
   | "request" // HTTP: not a request, or none that is served
-  | "rate" // HTTP: /metrics asked for too often
+  | "rate" // HTTP: /metrics or the page asked for too often
+  | "origin" // the page asked for by another site, or under a name that is not this host's
   | "members" // registrations beyond the most
   | "field" // a field that is too long or impossible
   | "no_certificate" // TLS without one

@@ -13,6 +13,7 @@ export interface Status {
   'metrics'?: ({[key: string]: number | string});
   'weights_sha256'?: (string);
   'metrics_port'?: (number);
+  'page'?: (string);
 }
 
 export interface Status__Output {
@@ -24,4 +25,5 @@ export interface Status__Output {
   'metrics': ({[key: string]: number});
   'weights_sha256': (string);
   'metrics_port': (number);
+  'page': (string);
 }
