@@ -5,11 +5,14 @@ import { policyMetadata } from "../actor/policyMetadata.ts";
 import { readStoredPolicy } from "../coordinator/policyFile.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 import { RunConfig } from "../shared/runConfig.ts";
+import { checkpointPolicy } from "./checkpointPolicy.ts";
 
 export interface PolicyFlags {
   readonly runDir?: string;
   readonly policy?: string;
   readonly env?: string;
+  /** With runDir: instead of the newest policy that of a checkpoint, by its file or the updates done. */
+  readonly checkpoint?: string;
 }
 
 export interface ReadPolicy {
@@ -17,30 +20,42 @@ export interface ReadPolicy {
   readonly version: number | null; // null: the file does not say
 }
 
-/** A policy and the environment that it is for: a run's newest one, or an exported file. */
+/** A policy and the environment that it is for: a run's newest one, a checkpoint's, or an exported file. */
 export class ChosenPolicy {
   readonly source: string; // names it in messages
   readonly config: Pick<RunConfig, "env" | "envOptions">;
   readonly #runDir: string | null;
+  readonly #checkpoint: string | null;
   #mark = ""; // of the file that was read last
 
-  private constructor(source: string, config: ChosenPolicy["config"], runDir: string | null) {
+  private constructor(
+    source: string,
+    config: ChosenPolicy["config"],
+    runDir: string | null,
+    checkpoint: string | null = null,
+  ) {
     this.source = source;
     this.config = config;
     this.#runDir = runDir;
+    this.#checkpoint = checkpoint;
   }
 
   /**
    * From --run-dir, or from --policy with the environment that the file names unless --env names another. Rejects with
    * CONFIG, STORAGE or CORRUPT.
    */
-  static async of({ runDir, policy, env }: PolicyFlags): Promise<ChosenPolicy> {
+  static async of({ runDir, policy, env, checkpoint }: PolicyFlags): Promise<ChosenPolicy> {
     if ((runDir === undefined) === (policy === undefined))
       throw new OperatorError("CONFIG", "Which policy?", "Give either --run-dir FOLDER or --policy FILE.");
     if (runDir !== undefined) {
-      if (env === undefined) return new ChosenPolicy(join(runDir, "policy.onnx"), storedConfig(runDir), runDir);
+      if (env === undefined && checkpoint === undefined)
+        return new ChosenPolicy(join(runDir, "policy.onnx"), storedConfig(runDir), runDir);
+      if (env === undefined && checkpoint !== undefined)
+        return new ChosenPolicy(`checkpoint ${checkpoint} of ${runDir}`, storedConfig(runDir), runDir, checkpoint);
       throw new OperatorError("CONFIG", `--env ${env} does not go with --run-dir.`, "The run names its environment.");
     }
+    if (checkpoint !== undefined)
+      throw new OperatorError("CONFIG", `--checkpoint ${checkpoint} does not go with --policy.`, "Give --run-dir.");
     const named = env ?? policyMetadata(await readPolicy(policy!), policy!).get("anchorage.env");
     if (named === undefined)
       throw new OperatorError("CONFIG", `${policy} does not name its environment.`, "Name it with --env.");
@@ -50,12 +65,18 @@ export class ChosenPolicy {
   /** Rejects as readStoredPolicy does. */
   async read(): Promise<ReadPolicy> {
     this.#mark = await this.#markNow();
-    const bytes = this.#runDir === null ? await readPolicy(this.source) : await readStoredPolicy(this.#runDir, warn);
+    const bytes = await this.#bytes();
     const version = Number(policyMetadata(bytes, this.source).get("anchorage.version"));
     return { bytes, version: Number.isInteger(version) ? version : null };
   }
 
-  /** Whether the file has become another one since `read`. */
+  #bytes(): Promise<Uint8Array> {
+    if (this.#runDir === null) return readPolicy(this.source);
+    if (this.#checkpoint === null) return readStoredPolicy(this.#runDir, warn);
+    return checkpointPolicy(this.#runDir, this.#checkpoint);
+  }
+
+  /** Whether the file has become another one since `read`. A checkpoint never does. */
   async changed(): Promise<boolean> {
     return (await this.#markNow()) !== this.#mark;
   }

@@ -5,6 +5,7 @@ import { runs } from "./runs.ts";
 import type { WatchFlags } from "./watch.ts";
 
 const policyHelp = "an exported policy instead of a run";
+const checkpointHelp = "with --run-dir: a checkpoint's policy, by the updates done or its .ckpt file";
 const policyEnvHelp = "with --policy: the environment, where it is not the one that the file names";
 
 /** The commands that play or hand out a trained policy. */
@@ -16,6 +17,7 @@ export function playCommands(program: Command): void {
       .option("--run-dir <folder>", "the run")
       .option("--policy <file>", policyHelp)
       .option("--env <id|module>", policyEnvHelp)
+      .option("--checkpoint <update|file>", checkpointHelp)
       .option("--episodes <number>", "how many", count, 10)
       .option("--seed <number>", "root of the episodes' seeds", seed, 1)
       .option("--sample", "sample actions instead of the most likely ones")
@@ -35,6 +37,7 @@ export function playCommands(program: Command): void {
       .option("--run-dir <folder>", "the run; newer policies are taken up as they appear")
       .option("--policy <file>", policyHelp)
       .option("--env <id|module>", policyEnvHelp)
+      .option("--checkpoint <update|file>", checkpointHelp)
       .option("--fps <number>", "about this many pictures a second, at the simulation's own speed", count, 30)
       .option(
         "--size <WIDTHxHEIGHT>",

@@ -18,7 +18,7 @@ import { coordinatorBounds, coordinatorLimits } from "./limits.ts";
 import { Membership, type MembershipOptions } from "./membership.ts";
 import { type CoordinatorMetrics, coordinatorMetrics } from "./metrics.ts";
 import { MetricsLog } from "./metricsLog.ts";
-import { type Launch, type Page, startPage } from "./page/page.ts";
+import { type Launch, type Page, type PageOptions, startPage } from "./page/page.ts";
 import { observeRun } from "./runGauges.ts";
 import { type OpenRun, openRun, type Resume } from "./runStore.ts";
 import { coordinatorAccess, coordinatorHandlers } from "./service.ts";
@@ -103,24 +103,10 @@ async function assemble(
   const tensorboard = await TensorboardLog.open(store.folder, metricsLog);
   lifecycle.onClose("TensorBoard events", () => tensorboard.close());
 
-  const members = new Membership({
-    state: store.state,
-    expireMs: Math.max(leastSilenceMs, deploy.heartbeatSeconds * 1000 * missedHeartbeats),
-    maxMembers: deploy.maxMembers,
-    updates: () => metricsLog.last?.update ?? 0,
-    log,
-    onGone: memberGone(metrics),
-  });
-  const run = new TrainingRun({
-    store,
-    checkpoints,
-    metricsLog,
-    tensorboard,
-    members,
-    metrics,
-    nats: natsToTell(deploy, log),
-    log,
-  });
+  const updates = (): number => metricsLog.last?.update ?? 0;
+  const members = new Membership({ ...membershipTerms(deploy, metrics), state: store.state, updates, log });
+  const nats = natsToTell(deploy, log);
+  const run = new TrainingRun({ store, checkpoints, metricsLog, tensorboard, members, metrics, nats, log });
   const watchers = new Watchers(run);
   let page: Page | null = null;
   observeRun(registry, run, { watchers: () => watchers.open, viewers: () => page?.viewers() ?? 0 });
@@ -131,12 +117,6 @@ async function assemble(
   lifecycle.onClose("metrics server", metricsServer.close);
   run.metricsPort = metricsServer.port;
   const token = controlToken(store.folder, deploy.controlToken);
-  if (deploy.page !== "off") {
-    const launch = options.launch ?? null;
-    page = await startPage({ deploy, transport, token, run, launch, refusals, log: logger("coordinator.page") });
-    lifecycle.onClose("page", page.close);
-    run.page = page.url;
-  }
   const handlers = coordinatorHandlers(run, new CheckpointStreams(run), watchers, refusals);
   const server = await startGrpcServer({
     what: "The coordinator",
@@ -152,16 +132,30 @@ async function assemble(
   });
   lifecycle.onClose("gRPC server", server.close);
   lifecycle.onClose("watchers", () => watchers.close());
+  if (deploy.page !== "off")
+    page = await servePage({ deploy, transport, token, run, launch: options.launch ?? null, refusals }, lifecycle);
   serving = true;
 
   const { runId } = store.run;
-  const { updates } = run.status();
+  const reachedAt = { address: server.address, page: run.page };
   log.info(
-    { runId, folder: store.folder, updates, address: server.address, metrics: metricsServer.port, page: run.page },
+    { runId, folder: store.folder, updates: updates(), ...reachedAt, metrics: metricsServer.port },
     store.created ? "new run" : "run opened",
   );
-  options.onReady?.({ address: server.address, metricsPort: metricsServer.port, page: run.page, runId });
+  options.onReady?.({ ...reachedAt, metricsPort: metricsServer.port, runId });
   return run;
+}
+
+async function servePage(options: Omit<PageOptions, "log">, lifecycle: Lifecycle): Promise<Page> {
+  const page = await startPage({ ...options, log: logger("coordinator.page") });
+  lifecycle.onClose("page", page.close);
+  options.run.page = page.url;
+  return page;
+}
+
+function membershipTerms(deploy: DeployConfig, metrics: CoordinatorMetrics) {
+  const expireMs = Math.max(leastSilenceMs, deploy.heartbeatSeconds * 1000 * missedHeartbeats);
+  return { expireMs, maxMembers: deploy.maxMembers, onGone: memberGone(metrics) };
 }
 
 /** Counts who leaves. */

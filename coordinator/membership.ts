@@ -261,7 +261,6 @@ function newDifferences(role: MemberRole, fingerprint: Fingerprint, now: Readonl
   return found.filter((line) => !now.differences.includes(line));
 }
 
-
 function tooLong(field: string, length: number, most: number): OperatorError {
   return new OperatorError("CONFIG", `${field} has ${length} characters, at most ${most}.`, "Shorten it.");
 }

@@ -6,7 +6,11 @@ import type { TrainingRun } from "./trainingRun.ts";
 type Declare = (name: string, help: string, labels: string[], collect: (gauge: Gauge) => void | Promise<void>) => void;
 
 /** Gauges that are read off the run at each scrape. */
-export function observeRun(registry: Registry, run: TrainingRun, open: { readonly watchers: () => number; readonly viewers: () => number }): void {
+export function observeRun(
+  registry: Registry,
+  run: TrainingRun,
+  open: { readonly watchers: () => number; readonly viewers: () => number },
+): void {
   const declare: Declare = (name, help, labelNames, collect) => {
     const settings = { name: `anchorage_coordinator_${name}`, help, labelNames, registers: [registry] };
     new Gauge({

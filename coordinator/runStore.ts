@@ -49,6 +49,7 @@ const tolerated = new Set([
   "logs",
   "nats",
   "secrets",
+  "page.json",
 ]);
 
 /** Opens or creates the run in a folder and locks it. Every way this can be wrong is an OperatorError; see docs/runFolder.md. */
@@ -174,7 +175,7 @@ async function createRun(folder: string, config: RunConfig): Promise<RunFile> {
 
 /** run.json goes first: what a crash in between leaves is no run. */
 async function removeRun(folder: string): Promise<void> {
-  for (const name of ["run.json", "config.json", "state.json", "metrics.jsonl", initialFileName])
+  for (const name of ["run.json", "config.json", "state.json", "metrics.jsonl", "page.json", initialFileName])
     await rm(join(folder, name), { force: true });
 }
 

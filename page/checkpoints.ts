@@ -27,9 +27,13 @@ export class Checkpoints {
       const evaluated = evaluations.find(({ checkpoint }) => checkpoint === one.name);
       return this.#row(one, evaluated, run.canEvaluate, canEvaluate);
     });
+    const gone = evaluations.filter(({ checkpoint }) => !checkpoints.some(({ name }) => name === checkpoint));
+    rows.push(...gone.map((one) => goneRow(one)));
     const none = element("td", { colspan: "6", class: "soft" }, "None yet: the first comes with the first updates.");
     if (rows.length === 0) rows.push(element("tr", {}, none));
-    byId("checkpoints").querySelector("tbody")!.replaceChildren(...rows);
+    byId("checkpoints")
+      .querySelector("tbody")!
+      .replaceChildren(...rows);
   }
 
   #row(
@@ -46,11 +50,20 @@ export class Checkpoints {
       "Download",
       element("span", { class: "unseen" }, ` the checkpoint after update ${update}`),
     );
-    const actions = element("td", { class: "actions" }, ...(offered ? [this.#button(name, update, enabled), link] : [link]));
+    const actions = element(
+      "td",
+      { class: "actions" },
+      ...(offered ? [this.#button(name, update, enabled), link] : [link]),
+    );
     return element(
       "tr",
       {},
-      element("th", { scope: "row" }, String(update), ...(best ? [element("span", { class: "pill best" }, "best")] : [])),
+      element(
+        "th",
+        { scope: "row" },
+        String(update),
+        ...(best ? [element("span", { class: "pill best" }, "best")] : []),
+      ),
       element("td", {}, readable(meanReturn)),
       element("td", {}, time),
       element("td", {}, bytes(size)),
@@ -67,6 +80,22 @@ export class Checkpoints {
     button.addEventListener("click", () => this.#onEvaluate(name, episodes));
     return button;
   }
+}
+
+/** Evaluated, and since then removed: newer ones took its place. */
+function goneRow(evaluated: PageEvaluation): HTMLTableRowElement {
+  const cell = (text: string): HTMLElement => element("td", { class: "soft" }, text);
+  const update = element("th", { scope: "row" }, String(evaluated.update));
+  return element(
+    "tr",
+    {},
+    update,
+    cell("–"),
+    cell("no longer stored"),
+    cell("–"),
+    element("td", {}, result(evaluated)),
+    cell(""),
+  );
 }
 
 function result(evaluated: PageEvaluation | undefined): string {

@@ -16,7 +16,10 @@ export function showFleet({ learner, actors, actorCount, stepsPerSecond, metrics
   const lag = metrics.policy_lag;
   const lagText = typeof lag === "number" ? ` · mean policy lag ${readable(lag)}` : "";
   const plural = actorCount === 1 ? "actor" : "actors";
-  setText(byId("fleetSummary"), `${learner === null ? "no learner" : "1 learner"}, ${actorCount} ${plural}${more}${lagText}`);
+  setText(
+    byId("fleetSummary"),
+    `${learner === null ? "no learner" : "1 learner"}, ${actorCount} ${plural}${more}${lagText}`,
+  );
 }
 
 function row(member: PageMember, role: string, rate: number | null): HTMLTableRowElement {

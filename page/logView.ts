@@ -35,7 +35,7 @@ export class LogView {
   #draw(): void {
     const rows = this.#lines.filter((line) => this.#wanted(line)).map(rowOf);
     const none = "No lines. Roles that were started by hand log to their own stderr.";
-    if (rows.length === 0) rows.push(element("li", { class: "soft none" }, none));
+    if (rows.length === 0) rows.push(element("div", { class: "soft none" }, none));
     this.#list.replaceChildren(...rows);
     this.#list.scrollTop = this.#list.scrollHeight;
   }
@@ -58,7 +58,7 @@ export class LogView {
   }
 }
 
-function rowOf({ time, level, component, text }: PageLogLine): HTMLLIElement {
+function rowOf({ time, level, component, text }: PageLogLine): HTMLElement {
   const clock = time === "" ? "" : new Date(time).toLocaleTimeString([], { hour12: false });
   const parts = [
     element("time", time === "" ? {} : { datetime: time }, clock),
@@ -66,5 +66,5 @@ function rowOf({ time, level, component, text }: PageLogLine): HTMLLIElement {
     element("span", { class: "soft" }, component),
     element("span", { class: "text" }, text),
   ];
-  return element("li", {}, ...parts);
+  return element("div", {}, ...parts);
 }

@@ -32,10 +32,11 @@ const compare = new Compare(curves);
 const log = new LogView();
 const play = new Play();
 const controls = new Controls(say, () => void enter());
-const checkpoints = new Checkpoints((checkpoint, episodes) =>
-  void controls.withToken(async () => {
-    await ask("/api/evaluate", { checkpoint, episodes });
-  }),
+const checkpoints = new Checkpoints(
+  (checkpoint, episodes) =>
+    void controls.withToken(async () => {
+      await ask("/api/evaluate", { checkpoint, episodes });
+    }),
 );
 
 const connection = new Connection(

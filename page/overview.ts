@@ -54,7 +54,8 @@ export function showOverview(run: PageRun, status: PageStatus): void {
 function showReturn({ metrics, sinceUpdateSeconds }: PageStatus): void {
   setText(byId("tileReturn"), readable(metrics.mean_return));
   const length = metrics.mean_episode_length;
-  const lengths = length === null || length === undefined ? "no episode has ended yet" : `${readable(length)} steps each`;
+  const lengths =
+    length === null || length === undefined ? "no episode has ended yet" : `${readable(length)} steps each`;
   const since = sinceUpdateSeconds === null ? "no update yet" : `updated ${ago(sinceUpdateSeconds)}`;
   setText(byId("tileReturnMore"), `${lengths} · ${since}`);
 }

@@ -65,7 +65,8 @@ export class Play {
     on<Frame>("frame", (frame) => this.#take(frame));
     on<{ problem: string }>("ended", ({ problem }) => this.#stop(problem === "" ? "The game has ended." : problem));
     source.onerror = () => {
-      if (source.readyState === EventSource.CLOSED) this.#stop("It cannot be watched now: too many do, or nobody answers.");
+      if (source.readyState === EventSource.CLOSED)
+        this.#stop("It cannot be watched now: too many do, or nobody answers.");
     };
   }
 
@@ -73,7 +74,8 @@ export class Play {
     this.#source?.close();
     this.#source = null;
     setText(this.#toggle, "Watch");
-    if (note !== "" || this.#image.hidden) this.#note(note || "A game of the run's newest policy, played while you look.");
+    if (note !== "" || this.#image.hidden)
+      this.#note(note || "A game of the run's newest policy, played while you look.");
   }
 
   /** Nobody sees a hidden tab's pictures: the game ends, and goes on with who looks again. */
@@ -99,8 +101,19 @@ export class Play {
     const count = action.kind === "discrete" ? action.count : action.low.length;
     const rows = Array.from({ length: Math.min(count, mostBars) }, (_, i) => {
       const name = actionNames?.[i] ?? (action.kind === "discrete" ? `action ${i}` : `joint ${i + 1}`);
-      const track = element("span", { class: `track ${action.kind}`, "aria-hidden": "true" }, element("i"), element("b"));
-      return element("li", {}, element("span", { class: "name" }, name), track, element("span", { class: "number" }, "–"));
+      const track = element(
+        "span",
+        { class: `track ${action.kind}`, "aria-hidden": "true" },
+        element("i"),
+        element("b"),
+      );
+      return element(
+        "li",
+        {},
+        element("span", { class: "name" }, name),
+        track,
+        element("span", { class: "number" }, "–"),
+      );
     });
     byId("distribution").replaceChildren(...rows);
     const title = action.kind === "discrete" ? "Action probabilities" : "Actions: mean, one standard deviation, chosen";

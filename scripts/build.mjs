@@ -54,9 +54,7 @@ async function sources() {
   const folders = include.filter((name) => !name.endsWith(".ts"));
   const single = include.filter((name) => name.endsWith(".ts") && existsSync(join(projectRoot, name)));
   const below = await Promise.all(
-    [...folders, "page"].map((folder) =>
-      filesBelow(projectRoot, folder, [".ts", ".proto", ".cc", ".h", ...pageFiles]),
-    ),
+    [...folders, "page"].map((folder) => filesBelow(projectRoot, folder, [".ts", ".proto", ".cc", ".h", ...pageFiles])),
   );
   const files = [...single, ...below.flat()];
   const settings = ["tsconfig.json", "tsconfig.build.json", "page/tsconfig.json", "package-lock.json"];

@@ -44,11 +44,21 @@ export function humanLine(json: string): string {
 }
 
 let root: Logger | null = null;
+let listener: ((json: string) => void) | null = null;
+
+/** From now on every line that this process logs, as JSON, also goes to `listen`, which must not log; null: no more. */
+export function listenToLog(listen: ((json: string) => void) | null): void {
+  listener = listen;
+}
 
 function makeRoot(): Logger {
   const sink = new LogSink(stderr, (lines, why) => root?.warn(`${lines} lines of this log are lost: ${why}`));
   const human = forPeople();
-  const repeats = new RepeatLimit({ write: (line) => sink.write(human ? humanLine(line) : line) });
+  const write = (line: string): void => {
+    sink.write(human ? humanLine(line) : line);
+    listener?.(line);
+  };
+  const repeats = new RepeatLimit({ write });
   process.on("exit", () => repeats.flush());
   const options = {
     level: chosenLevel(),

@@ -28,6 +28,7 @@ const scripts = [
   "play",
 ] as const;
 
+const styles = ["base", "head", "main", "play", "tables"] as const;
 const compiled = join(projectRoot, "dist");
 
 /** All that a browser is given beside data, by path; read once, some 150 KB. Throws SETUP where a file is missing. */
@@ -35,7 +36,11 @@ export function pageAssets(): ReadonlyMap<string, Asset> {
   const uplot = join(dirname(createRequire(import.meta.url).resolve("uplot/package.json")), "dist");
   const files: [path: string, file: string, type: string][] = [
     ["/", join(compiled, "page", "index.html"), "text/html"],
-    ["/style.css", join(compiled, "page", "style.css"), "text/css"],
+    ...styles.map((name): [string, string, string] => [
+      `/${name}.css`,
+      join(compiled, "page", `${name}.css`),
+      "text/css",
+    ]),
     ["/icon.svg", join(compiled, "page", "icon.svg"), "image/svg+xml"],
     ["/shared/pageEvents.js", join(compiled, "shared", "pageEvents.js"), "text/javascript"],
     ["/uplot.js", join(uplot, "uPlot.iife.min.js"), "text/javascript"],
@@ -55,6 +60,8 @@ function asset(file: string, type: string): Asset {
     return { type, bytes, etag: `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"` };
   } catch (cause) {
     const problem = `The page's ${file} cannot be read: ${messageOf(cause)}.`;
-    throw new OperatorError("SETUP", problem, "Run: npm run setup && npm run build. Or do without: page=off.", { cause });
+    throw new OperatorError("SETUP", problem, "Run: npm run setup && npm run build. Or do without: page=off.", {
+      cause,
+    });
   }
 }

@@ -18,7 +18,12 @@ export class ChildLines {
   #kill: NodeJS.Timeout | null = null;
 
   /** `onEnd` is told once, with what it said of its failure; "": it ended in good order. */
-  constructor(launch: Launch, args: readonly string[], onLine: (line: string) => void, onEnd: (problem: string) => void) {
+  constructor(
+    launch: Launch,
+    args: readonly string[],
+    onLine: (line: string) => void,
+    onEnd: (problem: string) => void,
+  ) {
     this.#child = launch(args);
     if (this.#child.pid !== undefined) beNice(this.#child.pid);
     this.#child.stdout?.on("data", (data: Buffer) => this.#take(data, onLine));

@@ -147,7 +147,9 @@ export function columns(stride: number, points: readonly Point[]): PageCurves {
     stride,
     updates: points.map(({ update }) => update),
     agentSteps: points.map(({ agentSteps }) => agentSteps),
-    values: Object.fromEntries(curveNames.map((name, i) => [name, rows.map((row) => row[i]!)])) as unknown as PageCurves["values"],
+    values: Object.fromEntries(
+      curveNames.map((name, i) => [name, rows.map((row) => row[i]!)]),
+    ) as unknown as PageCurves["values"],
   };
 }
 

@@ -1,3 +1,5 @@
+import { copyFile, link, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { z } from "zod";
 import { OperatorError } from "../../shared/errors.ts";
 import type { PageEvaluation } from "../../shared/pageEvents.ts";
@@ -18,6 +20,7 @@ export class Evaluations {
   readonly #onChange: () => void;
   #list: readonly PageEvaluation[] = []; // newest first
   #child: ChildLines | null = null;
+  #busy = false;
   #made = 0;
 
   constructor(launch: Launch, runDir: string, onChange: () => void) {
@@ -30,32 +33,45 @@ export class Evaluations {
     return this.#list;
   }
 
-  /** Throws BUSY while another one is played. */
-  start({ name, update }: Pick<CheckpointEntry, "name" | "update">, episodes: number): PageEvaluation {
-    if (this.#child !== null)
-      throw new OperatorError("BUSY", "Another evaluation is being played.", "Wait until it is done.");
+  /** Rejects with BUSY while another one is played, and where the checkpoint has just gone. */
+  async start({ name, update }: Pick<CheckpointEntry, "name" | "update">, episodes: number): Promise<PageEvaluation> {
+    if (this.#busy) throw new OperatorError("BUSY", "Another evaluation is being played.", "Wait until it is done.");
+    this.#busy = true;
+    const file = join(this.#runDir, `evaluated.ckpt.unfinished-${process.pid}`); // a crash's is removed at the next start
+    try {
+      await keepAlive(join(this.#runDir, "checkpoints", `${name}.ckpt`), file);
+    } catch (cause) {
+      this.#busy = false;
+      throw new OperatorError("BUSY", `Checkpoint ${name} cannot be had.`, "Choose a newer one.", { cause });
+    }
     const id = ++this.#made;
     const begun = { id, checkpoint: name, update, episodes, problem: "", ...noNumbers };
     this.#list = [{ ...begun, state: "playing" as const }, ...this.#list].slice(0, mostKept);
+    this.#play(id, ["--checkpoint", file, "--episodes", String(episodes), "--json"], () => rm(file, { force: true }));
+    this.#onChange();
+    return this.#list[0]!;
+  }
+
+  #play(id: number, flags: readonly string[], cleanUp: () => Promise<void>): void {
     let said = "";
-    const wanted = ["--checkpoint", String(update), "--episodes", String(episodes), "--json"];
     const child = new ChildLines(
       this.#launch,
-      ["evaluate", "--run-dir", this.#runDir, ...wanted],
+      ["evaluate", "--run-dir", this.#runDir, ...flags],
       (line) => {
         said = line;
       },
       (problem) => {
         clearTimeout(timer);
         this.#child = null;
-        this.#change(id, outcome(said, problem));
+        void cleanUp().finally(() => {
+          this.#busy = false;
+          this.#change(id, outcome(said, problem));
+        });
       },
     );
     const timer = setTimeout(() => child.stop(), longestMs);
     timer.unref();
     this.#child = child;
-    this.#onChange();
-    return this.#list[0]!;
   }
 
   close(): void {
@@ -66,6 +82,15 @@ export class Evaluations {
     this.#list = this.#list.map((one) => (one.id === id ? { ...one, ...change } : one));
     this.#onChange();
   }
+}
+
+/** A second name of the file: a fast run removes old checkpoints within seconds. */
+async function keepAlive(checkpoint: string, as: string): Promise<void> {
+  await rm(as, { force: true });
+  await link(checkpoint, as).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") throw error;
+    return copyFile(checkpoint, as); // a file system without links
+  });
 }
 
 const noNumbers = { mean: null, std: null, min: null, max: null };

@@ -1,5 +1,6 @@
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { listenToLog } from "../../shared/log.ts";
 import type { PageLogLine } from "../../shared/pageEvents.ts";
 
 const mostFiles = 8;
@@ -8,17 +9,26 @@ const mostLines = 400;
 const longestLine = 600; // characters
 
 /**
- * The newest lines of a run's logs/*.log (`train` keeps them; each role's), merged by time. Reads only what was added since
- * it last looked, and never more than a bounded piece of it.
+ * The newest lines of a run's logs/*.log (`train` keeps them; each role's), merged by time; where there are none, of this
+ * process's own log. Reads only what was added since it last looked, and never more than a bounded piece of it.
  */
 export class LogTail {
   readonly #folder: string;
   readonly #places = new Map<string, number>(); // bytes read, by file
   #lines: PageLogLine[] = [];
   #total = 0;
+  #own: string[] = []; // lines of this process that nobody has looked at yet
 
   constructor(runFolder: string) {
     this.#folder = join(runFolder, "logs");
+    listenToLog((line) => {
+      this.#own.push(line);
+      if (this.#own.length > 2 * mostLines) this.#own = this.#own.slice(-mostLines);
+    });
+  }
+
+  close(): void {
+    listenToLog(null);
   }
 
   /** Lines seen since the beginning: a viewer that has `seen` of them gets since(seen). */
@@ -33,7 +43,10 @@ export class LogTail {
 
   async look(): Promise<void> {
     const fresh: PageLogLine[] = [];
-    for (const name of await logFiles(this.#folder)) fresh.push(...(await this.#added(name)));
+    const files = await logFiles(this.#folder);
+    for (const name of files) fresh.push(...(await this.#added(name)));
+    if (files.length === 0) fresh.push(...this.#own.map((line) => readable(line.trimEnd(), "coordinator")));
+    this.#own = [];
     fresh.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
     this.#total += fresh.length;
     this.#lines = [...this.#lines, ...fresh].slice(-mostLines);
@@ -49,11 +62,11 @@ export class LogTail {
     const text = await piece(path, skipped, size);
     const end = text.lastIndexOf("\n") + 1;
     if (end === 0 && text.length < mostBytesAtOnce) return []; // no whole line yet
-    this.#places.set(name, skipped + (end === 0 ? size - skipped : Buffer.byteLength(text.slice(0, end))));
+    this.#places.set(name, skipped + (end === 0 ? size - skipped : end));
     const lines = text.slice(0, end).split("\n");
     if (skipped > from) lines.shift(); // the rest of a line
     const component = name.replace(/\.log$/, "");
-    return lines.filter((line) => line.trim() !== "").map((line) => readable(line, component));
+    return lines.filter((line) => line.trim() !== "").map((line) => readable(utf8Of(line), component));
   }
 }
 
@@ -79,11 +92,12 @@ async function piece(path: string, from: number, to: number): Promise<string> {
   }
 }
 
+const utf8Of = (latin1: string): string => Buffer.from(latin1, "latin1").toString("utf8");
+
 const fixedFields = new Set(["level", "time", "component", "msg"]);
 
 /** A line of pino's, or a plain one of whatever else writes there. */
-function readable(latin1: string, file: string): PageLogLine {
-  const line = Buffer.from(latin1, "latin1").toString("utf8");
+function readable(line: string, file: string): PageLogLine {
   if (line.startsWith("{"))
     try {
       const record = JSON.parse(line) as Record<string, unknown>;

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
 import type { ServerResponse } from "node:http";
+import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { buildId } from "../../shared/build.ts";
@@ -62,7 +62,10 @@ export async function startPage(options: PageOptions): Promise<Page> {
   });
   const access = new PageAccess({
     host,
-    names: deploy.pageNames.split(",").map((name) => name.trim().toLowerCase()).filter((name) => name !== ""),
+    names: deploy.pageNames
+      .split(",")
+      .map((name) => name.trim().toLowerCase())
+      .filter((name) => name !== ""),
     secure: identity !== null,
     token: options.token,
     viewNeedsToken: deploy.pageToken || !isLoopback(host),
@@ -104,8 +107,7 @@ async function startAgain<Server extends { readonly port: number }>(
     .then((text) => StoredPort.parse(JSON.parse(text)).port)
     .catch(() => null); // never written, or not by us
   const server = await (before === null ? start(0) : start(before).catch(ifTaken(() => start(0))));
-  if (server.port !== before)
-    await writeAtomically(portFile(runFolder), `${JSON.stringify({ port: server.port })}\n`);
+  if (server.port !== before) await writeAtomically(portFile(runFolder), `${JSON.stringify({ port: server.port })}\n`);
   return server;
 }
 
@@ -186,11 +188,11 @@ function routesOf(parts: Parts): PageRoutes {
         const { state } = (await run.control(parsed(ControlRequest, body).action)).run ?? {};
         sendJson(response, { state });
       },
-      "/api/evaluate": ({ response, body }) => {
+      "/api/evaluate": async ({ response, body }) => {
         if (!parts.controllable) throw readOnly();
         if (parts.evaluations === null) throw unavailable();
         const { checkpoint, episodes } = parsed(EvaluateRequest, body);
-        sendJson(response, parts.evaluations.start(entryOf(run, checkpoint), episodes));
+        sendJson(response, await parts.evaluations.start(entryOf(run, checkpoint), episodes));
       },
     },
   };

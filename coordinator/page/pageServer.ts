@@ -2,11 +2,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { messageOf, OperatorError } from "../../shared/errors.ts";
+import type { Identity } from "../../shared/identity.ts";
 import type { Logger } from "../../shared/log.ts";
 import { addressError } from "../../shared/metricsServer.ts";
 import type { PortRefusals } from "../../shared/portRefusals.ts";
 import { TokenBucket } from "../../shared/tokenBucket.ts";
-import type { Identity } from "../../shared/identity.ts";
 import type { Asset } from "./assets.ts";
 import type { PageAccess, PageRefusal } from "./pageAccess.ts";
 

@@ -1,5 +1,5 @@
-import { runShape } from "../../shared/runConfig.ts";
 import type { PageCheckpoint, PageEvaluation, PageMember, PageRunState, PageStatus } from "../../shared/pageEvents.ts";
+import { runShape } from "../../shared/runConfig.ts";
 import type { MemberView } from "../membership.ts";
 import type { TrainingRun } from "../trainingRun.ts";
 import type { CurvePoint } from "./curveHistory.ts";

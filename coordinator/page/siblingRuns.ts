@@ -50,7 +50,10 @@ export class SiblingRuns {
   async #names(): Promise<string[]> {
     try {
       const entries = await readdir(this.#folder, { withFileTypes: true });
-      return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name).sort();
+      return entries
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name)
+        .sort();
     } catch (cause) {
       const problem = `${this.#folder} cannot be read: ${messageOf(cause)}.`;
       throw new OperatorError("STORAGE", problem, "Give pageRuns a folder of runs.", { cause });

@@ -88,6 +88,7 @@ export class Viewers {
   close(): void {
     for (const { stream } of this.#open) stream.close();
     this.#rest();
+    this.#tail.close();
   }
 
   #remove(viewer: Viewer): void {

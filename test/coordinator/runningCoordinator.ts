@@ -33,6 +33,7 @@ export async function temporaryFolder(): Promise<string> {
 export interface Running {
   readonly address: string;
   readonly metricsPort: number;
+  readonly page: string; // its URL; "": there is none, as by default here
   readonly runId: string;
   readonly client: CoordinatorClient;
   readonly lifecycle: Lifecycle;
@@ -51,9 +52,9 @@ export interface Given {
 /** A real coordinator in this process, on a port of its own, with a client; both end with the test. */
 export async function startCoordinator(given: Given): Promise<Running> {
   const lifecycle = new Lifecycle(logger("test"));
-  const deploy = DeployConfig.parse({ coordinatorListen: "127.0.0.1:0", ...given.deploy });
+  const deploy = DeployConfig.parse({ coordinatorListen: "127.0.0.1:0", page: "off", ...given.deploy });
   const config = given.config === undefined ? smallConfig : given.config;
-  const ready = new Promise<{ address: string; metricsPort: number; runId: string }>((resolve) => {
+  const ready = new Promise<{ address: string; metricsPort: number; page: string; runId: string }>((resolve) => {
     const options = {
       runDir: given.runDir,
       resume: false,

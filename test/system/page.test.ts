@@ -1,0 +1,195 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { chromiumFile, type Overheard, openBrowser, overhear, whyNoBrowser } from "./chromium.ts";
+import { type Running, start, temporaryFolder } from "./command.ts";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a real browser${whyNoBrowser}`, () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let runDir: string;
+  let training: Running;
+  let address: string;
+  let browser: Browser;
+  let page: Page;
+  let heard: Overheard;
+
+  beforeAll(async () => {
+    folder = temporaryFolder();
+    runDir = join(folder.path, "runs", "one");
+    const flags = ["--env", "CartPole-v1", "--total-steps", "50000000", "--run-dir", runDir];
+    training = start(["train", "--json", ...flags], { env: { ANCHORAGE_CHECKPOINT_EVERY: "50" } });
+    const [serving, opened] = await Promise.all([training.event(({ event }) => event === "serving"), openBrowser()]);
+    address = String(serving.page);
+    browser = opened;
+    page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    heard = overhear(page);
+    await page.goto(address);
+  }, 120_000);
+  afterAll(async () => {
+    await browser?.close();
+    training?.process.kill("SIGTERM");
+    await training?.finished;
+    folder?.remove();
+  }, 60_000);
+
+  const text = async (selector: string): Promise<string> => (await page.locator(selector).textContent()) ?? "";
+  /** Until the text at a selector is as wanted; the browser is asked again and again. */
+  const shows = (selector: string, wanted: RegExp): Promise<void> =>
+    page.locator(selector, { hasText: wanted }).waitFor({ state: "visible", timeout: 60_000 });
+  const updatesDone = async (): Promise<number> =>
+    Number(/update ([\d,.]+)/.exec(await text("#progressText"))![1]!.replaceAll(",", ""));
+  const moreUpdates = (than: number): Promise<unknown> =>
+    expect.poll(updatesDone, { timeout: 60_000 }).toBeGreaterThan(than);
+
+  it("shows the run and follows it", async () => {
+    await shows("#title", /CartPole-v1/);
+    await shows("#state", /Training/);
+    await page.locator("#chartReturn canvas").waitFor();
+    await shows("#tileReturn", /\d/);
+    await moreUpdates(await updatesDone());
+    await shows("#members tbody", /learner-.*working/s);
+    await shows("#members tbody", /actor-.*working/s);
+    await shows("#log", /actor registered/);
+    expect(await page.locator("#learningCharts canvas").count()).toBe(6);
+  }, 90_000);
+
+  it("takes no orders without the control token, and says so of a wrong one", async () => {
+    expect(await page.locator("#pause").isVisible()).toBe(false);
+    await page.locator("#unlock").click();
+    await page.locator("#token").fill("wrong");
+    await page.keyboard.press("Enter");
+    await shows("#tokenProblem", /not this run's control token/);
+    await page.locator("#token").fill(readFileSync(join(runDir, "secrets", "control-token"), "utf8"));
+    await page.keyboard.press("Enter");
+    await page.locator("#pause").waitFor({ state: "visible" });
+    expect(page.url()).toBe(address);
+    // the 401 above is the one thing that a browser tells of such an answer
+    expect(heard.errors.splice(0)).toEqual([expect.stringContaining("401")]);
+  }, 60_000);
+
+  it("pauses, by keyboard", async () => {
+    await page.locator("#pause").focus();
+    await page.keyboard.press("Enter");
+    await shows("#state", /Paused/);
+    await shows("#announcer", /paused/);
+  }, 60_000);
+
+  it.each([
+    ["light", 1280],
+    ["dark", 390],
+  ] as const)(
+    "in %s at %i px nothing overflows, and axe finds nothing (AA contrast, labels, landmarks)",
+    async (colorScheme, width) => {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 844 });
+      await page.locator("#configSummary").click();
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
+      await page.evaluate(axe);
+      const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as {
+        violations: { id: string; nodes: { html: string }[] }[];
+      };
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+      await page.locator("#configSummary").click();
+    },
+    120_000,
+  );
+
+  it("goes on, by keyboard", async () => {
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.locator("#resume").focus();
+    await page.keyboard.press("Space");
+    await shows("#state", /Training/);
+    await moreUpdates(await updatesDone());
+  }, 60_000);
+
+  it("evaluates a checkpoint and hands it out whole", async () => {
+    await page
+      .locator("#checkpoints tbody tr")
+      .first()
+      .getByRole("button", { name: /^Evaluate/ })
+      .click();
+    await shows("#checkpoints tbody", /± .* 10 episodes/);
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page
+        .locator("#checkpoints tbody tr")
+        .first()
+        .getByRole("link", { name: /^Download/ })
+        .click(),
+    ]);
+    expect(download.suggestedFilename()).toMatch(/^\d{8}-g1-[0-9a-f]{8}\.ckpt$/);
+    expect(readFileSync(await download.path()).length).toBeGreaterThan(50_000);
+  }, 90_000);
+
+  it("shows the agent at play while somebody looks, and no longer", async () => {
+    await page.locator("#playToggle").click();
+    await page.locator("#frame").waitFor({ state: "visible", timeout: 60_000 });
+    const first = await page.locator("#frame").getAttribute("src");
+    await expect.poll(() => page.locator("#frame").getAttribute("src")).not.toBe(first);
+    expect(await page.locator("#distribution li").count()).toBe(2);
+    await shows("#playValue", /\d/);
+    expect(players(training.process.pid!)).toHaveLength(1);
+    await page.locator("#playToggle").click();
+    await expect.poll(() => players(training.process.pid!), { timeout: 20_000 }).toHaveLength(0);
+  }, 120_000);
+
+  it("said nothing on the console and asked nobody but its coordinator", () => {
+    expect(heard.errors).toEqual([]);
+    expect([...heard.hosts]).toEqual([new URL(address).host]);
+  });
+
+  it("says plainly that the coordinator has gone, and goes on with the next one", async () => {
+    const before = await updatesDone();
+    process.kill(coordinatorOf(runDir), "SIGKILL");
+    await shows("#banner", /does not answer; trying again/);
+    await page.locator("#banner").waitFor({ state: "hidden", timeout: 60_000 });
+    await moreUpdates(before);
+    expect(await page.locator("#pause").isVisible()).toBe(true); // the token's proof outlives a coordinator
+    expect(
+      heard.errors
+        .splice(0)
+        .filter((line) => !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE|ERR_CONNECTION_RESET|ERR_EMPTY/.test(line)),
+    ).toEqual([]);
+  }, 120_000);
+
+  it("stops the run when that is confirmed, and stays as it was", async () => {
+    await page.locator("#stop").click();
+    await page.locator("#stopCancel").click();
+    expect(await text("#state")).toBe("Training");
+    await page.locator("#stop").click();
+    await page.locator("#stopConfirm").click();
+    await shows("#state", /Stopp/);
+    const { status, events } = await training.finished;
+    expect(status).toBe(130);
+    expect(events.at(-1)).toMatchObject({ event: "stopped" });
+    await shows("#banner", /The run has stopped after \d+ updates/);
+    await shows("#state", /Stopped/);
+  }, 120_000);
+});
+
+/** The process of a run's coordinator, by its lock. */
+function coordinatorOf(runDir: string): number {
+  const locks = readdirSync(runDir).filter((name) => name.startsWith("lock."));
+  const newest = locks.sort((a, b) => Number(a.slice(5)) - Number(b.slice(5))).at(-1)!;
+  return (JSON.parse(readFileSync(join(runDir, newest), "utf8")) as { pid: number }).pid;
+}
+
+/** Processes of `anchorage watch` below a process. */
+function players(pid: number): string[] {
+  const below = (parent: number): number[] => {
+    const children = readFileSync(`/proc/${parent}/task/${parent}/children`, "utf8").trim().split(" ").filter(Boolean);
+    return children.map(Number).flatMap((child) => [child, ...below(child)]);
+  };
+  const commands = below(pid).map((child) => {
+    try {
+      return readFileSync(`/proc/${child}/cmdline`, "utf8");
+    } catch {
+      return ""; // gone between the two looks
+    }
+  });
+  return commands.filter((command) => command.includes("\0watch\0"));
+}
