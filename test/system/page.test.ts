@@ -1,12 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
+import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { chromiumFile, type Overheard, openBrowser, overhear, whyNoBrowser } from "./chromium.ts";
 import { type Running, start, temporaryFolder } from "./command.ts";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a real browser${whyNoBrowser}`, () => {
   let folder: ReturnType<typeof temporaryFolder>;
@@ -88,7 +86,7 @@ describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a
       await page.setViewportSize({ width, height: 844 });
       await page.locator("#configSummary").click();
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
-      await page.evaluate(axe);
+      await page.evaluate(axe.source);
       const { violations } = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as {
         violations: { id: string; nodes: { html: string }[] }[];
       };
