@@ -1,4 +1,7 @@
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Launch } from "../coordinator/page/page.ts";
 import type { DeployConfig } from "../shared/deployConfig.ts";
 import { processLifecycle } from "../shared/lifecycle.ts";
 import { logger } from "../shared/log.ts";
@@ -25,7 +28,7 @@ export async function coordinatorRole(flags: CoordinatorFlags, deploy: DeployCon
     resume: flags.resume ?? false,
     stay: flags.stay ?? false,
     lifecycle: processLifecycle(logger("coordinator")),
-    launch: (args) => spawn(process.execPath, [process.argv[1]!, ...args], { stdio: ["ignore", "pipe", "pipe"] }),
+    ...(canPlay() ? { launch: startOwn } : {}),
     onReady: ({ address, metricsPort }) => {
       writeEndpoint(flags.runDir, { address, metricsPort });
       tellTrain({ kind: "ready", address, metricsPort });
@@ -33,6 +36,13 @@ export async function coordinatorRole(flags: CoordinatorFlags, deploy: DeployCon
   });
   return outcome.state === "FAILED" ? 1 : 0;
 }
+
+/** An image that only coordinates has neither environments nor what plays them. */
+const canPlay = (): boolean => existsSync(fileURLToPath(new URL("./watch.js", import.meta.url)));
+
+/** This command line again, as a child that is read. */
+const startOwn: Launch = (args) =>
+  spawn(process.execPath, [process.argv[1]!, ...args], { stdio: ["ignore", "pipe", "pipe"] });
 
 function coordinatorConfig(flags: CoordinatorFlags): RunConfig {
   if (flags.resolvedConfig !== undefined) return RunConfig.parse(JSON.parse(flags.resolvedConfig));

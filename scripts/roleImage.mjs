@@ -11,15 +11,20 @@ import { dirname, join, relative } from "node:path";
 import { pathsFile, projectRoot, startedAs } from "./setup/places.mjs";
 import { fail, SetupError } from "./setup/setupError.mjs";
 
+const tensorflow = "@tensorflow/tfjs-node"; // with -gpu behind it where it is for one
+
 /** Of each role: the addons and data it loads, and packages that no import statement names. */
 const roles = {
-  coordinator: { addons: [], data: [], packages: [] },
-  learner: { addons: ["session"], data: ["tensorflow"], packages: [`@tensorflow/tfjs-node`] },
+  coordinator: { addons: [], data: [], packages: ["uplot"] }, // a browser loads it
+  learner: { addons: ["session"], data: ["tensorflow"], packages: [tensorflow] },
   actor: { addons: ["atari", "mujoco"], data: ["atariRoms", "mujocoModels"], packages: [] },
   nats: { addons: [], data: ["natsServer"], packages: [] },
 };
 const always = ["package.json", "LICENSE", "dist/.stamp.json", "proto", "dist/proto"];
-const learnerOnly = ["learner/onnx.proto", "learner/compile/tensorflow.proto"];
+const only = {
+  coordinator: ["dist/page"],
+  learner: ["learner/onnx.proto", "learner/compile/tensorflow.proto"],
+};
 
 const readJson = (file) => JSON.parse(readFileSync(file, "utf8"));
 
@@ -34,9 +39,12 @@ async function copyRole(role, target) {
   if (role === "nats") return;
   const files = await modulesOf(role);
   for (const file of files) await copy(relative(projectRoot, file));
-  for (const path of role === "learner" ? [...always, ...learnerOnly] : always) await copy(path);
+  for (const path of [...always, ...(only[role] ?? [])]) await copy(path);
   const device = paths.tensorflow?.device === "gpu" ? "-gpu" : "";
-  const wanted = [...externals(files), ...roles[role].packages.map((name) => `${name}${device}`)];
+  const wanted = [
+    ...externals(files),
+    ...roles[role].packages.map((name) => (name === tensorflow ? `${name}${device}` : name)),
+  ];
   for (const folder of packageFolders(wanted)) await copy(relative(projectRoot, folder), keptOfPackage);
 }
 
