@@ -22,7 +22,7 @@ const roles = {
 };
 const always = ["package.json", "LICENSE", "dist/.stamp.json", "proto", "dist/proto"];
 const only = {
-  coordinator: ["dist/page"],
+  coordinator: ["dist/page", "learner/onnx.proto"], // the page; policies for --init-from
   learner: ["learner/onnx.proto", "learner/compile/tensorflow.proto"],
 };
 
@@ -95,7 +95,7 @@ async function modulesOf(role) {
 /** What a compiled module imports at its start. */
 function imports(file) {
   const text = readFileSync(file, "utf8");
-  return [...text.matchAll(/^(?:import|export)\b[^;'"]*?["']([^"']+)["'];?$/gm)].map(([, name]) => name);
+  return [...text.matchAll(/^(?:import\s*|(?:import|export)\b[^;'"]*?\bfrom\s*)["']([^"']+)["'];?$/gm)].map(([, name]) => name);
 }
 
 /** Names of the packages that modules import. */
