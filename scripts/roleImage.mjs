@@ -95,7 +95,9 @@ async function modulesOf(role) {
 /** What a compiled module imports at its start. */
 function imports(file) {
   const text = readFileSync(file, "utf8");
-  return [...text.matchAll(/^(?:import\s*|(?:import|export)\b[^;'"]*?\bfrom\s*)["']([^"']+)["'];?$/gm)].map(([, name]) => name);
+  return [...text.matchAll(/^(?:import\s*|(?:import|export)\b[^;'"]*?\bfrom\s*)["']([^"']+)["'];?$/gm)].map(
+    ([, name]) => name,
+  );
 }
 
 /** Names of the packages that modules import. */
