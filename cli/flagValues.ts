@@ -27,6 +27,14 @@ export function collect(value: string, before: readonly string[] = []): string[]
   return [...before, value];
 }
 
+/** Above 60, browsers show an animated image's frames too slowly. */
+export function framesPerSecond(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 60)
+    throw new InvalidArgumentError("Give a whole number from 1 to 60.");
+  return value;
+}
+
 export const usualSize: PictureSize = { width: 480, height: 360 };
 
 export function pictureSize(text: string): PictureSize {

@@ -1,9 +1,11 @@
 import type { Command } from "commander";
 import type { EvaluateFlags } from "./evaluate.ts";
-import { count, pictureSize, seed, usualSize } from "./flagValues.ts";
+import { count, framesPerSecond, pictureSize, seed, usualSize } from "./flagValues.ts";
 import { runs } from "./runs.ts";
 import type { WatchFlags } from "./watch.ts";
 
+const fpsHelp = "about this many pictures a second, at the simulation's own speed";
+const sizeHelp = "of the pictures, where the environment has no screen of its own";
 const policyHelp = "an exported policy instead of a run";
 const checkpointHelp = "with --run-dir: a checkpoint's policy, by the updates done or its .ckpt file";
 const policyEnvHelp = "with --policy: the environment, where it is not the one that the file names";
@@ -21,6 +23,10 @@ export function playCommands(program: Command): void {
       .option("--episodes <number>", "how many", count, 10)
       .option("--seed <number>", "root of the episodes' seeds", seed, 1)
       .option("--sample", "sample actions instead of the most likely ones")
+      .option("--record <file>", "record the first episode: .webp, or with ffmpeg on this machine .mp4, .webm, .gif")
+      .option("--size <WIDTHxHEIGHT>", sizeHelp, pictureSize, usualSize)
+      .option("--fps <number>", fpsHelp, framesPerSecond, 30)
+      .option("--force", "overwrite the recording's file")
       .option("--json", "one JSON object on stdout"),
     async (flags: EvaluateFlags) => {
       const { evaluateRun } = await import("./evaluate.ts");
@@ -37,6 +43,7 @@ export function playCommands(program: Command): void {
       .option("--run-dir <folder>", "the run; newer policies are taken up as they appear")
       .option("--policy <file>", policyHelp)
       .option("--env <id|module>", policyEnvHelp)
+<<<<<<< HEAD
       .option("--checkpoint <update|file>", checkpointHelp)
       .option("--fps <number>", "about this many pictures a second, at the simulation's own speed", count, 30)
       .option(
@@ -45,6 +52,10 @@ export function playCommands(program: Command): void {
         pictureSize,
         usualSize,
       )
+=======
+      .option("--fps <number>", fpsHelp, framesPerSecond, 30)
+      .option("--size <WIDTHxHEIGHT>", sizeHelp, pictureSize, usualSize)
+>>>>>>> b7ca020 (evaluate --record: an episode as animated WebP, or by ffmpeg as MP4, WebM, GIF; wrong files are told before anything is played)
       .option("--fast", "as fast as this machine can instead")
       .option("--episodes <number>", "end after so many", count)
       .option("--seed <number>", "root of the episodes' seeds", seed, 1)

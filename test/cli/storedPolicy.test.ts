@@ -5,6 +5,7 @@ import { afterAll, expect, it, vi } from "vitest";
 import { makeEnvBatch } from "../../actor/environments.ts";
 import { evaluateRun } from "../../cli/evaluate.ts";
 import { exportPolicy } from "../../cli/exportPolicy.ts";
+import { usualSize } from "../../cli/flagValues.ts";
 import { PolicyFile } from "../../coordinator/policyFile.ts";
 import { resolveRunConfig } from "../../shared/presets.ts";
 import { tinyPolicy } from "../actor/tinyPolicy.ts";
@@ -19,7 +20,8 @@ it("evaluate and export use a run's policy, and refuse it once its weights are d
   const { bytes } = tinyPolicy(batch.spec, 1);
   writeFileSync(join(runDir, "config.json"), JSON.stringify(resolveRunConfig({ env: "CartPole-v1" })));
   await new PolicyFile(runDir).write(bytes);
-  const evaluate = (): Promise<number> => evaluateRun({ runDir, episodes: 1, seed: 1, json: true });
+  const evaluate = (): Promise<number> =>
+    evaluateRun({ runDir, episodes: 1, seed: 1, json: true, fps: 30, size: usualSize });
   const output = join(runDir, "exported.onnx");
 
   expect(await evaluate()).toBe(0);

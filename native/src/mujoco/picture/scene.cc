@@ -8,7 +8,7 @@ namespace anchorage::mujoco {
 namespace {
 
 constexpr float kHalfFieldOfView = 0.31f;  // radians, of the picture's height
-constexpr float kMargin = 1.3f;            // limbs reach beyond the first pose, and the surroundings are seen, too
+constexpr float kMargin = 1.35f;           // limbs reach beyond the first pose, and the surroundings are seen, too
 // A ground that lies deeper, or none at all (the pendulums), would leave the robot without its shadow.
 constexpr float kDeepestFloor = 0.3f;
 
@@ -96,10 +96,11 @@ Camera Stage::cameraAt(Vec3 moved, float aspect) const {
   const bool flat = size.z < 0.15f * std::max(size.x, size.y);
   const float azimuth = flat ? 0.0f : 0.35f, elevation = flat ? 1.0f : 0.2f;
   Vec3 target = (low_ + high_) * 0.5f + moved;
-  target.z = flat ? floor_ : floor_ + 0.45f * (high_.z - floor_);
   const float deep = size.y * std::cos(azimuth) + size.x * std::sin(azimuth), wide = size.x * std::cos(azimuth) + size.y * std::sin(azimuth);
   const float tall = size.z * std::cos(elevation) + deep * std::sin(elevation);
-  const float distance = kMargin * 0.5f * std::max(tall, wide / aspect) / std::tan(kHalfFieldOfView) + 0.5f * deep * std::cos(elevation);
+  const float halfView = kMargin * 0.5f * std::max(tall, wide / aspect);  // metres, of the picture's height
+  target.z = flat ? floor_ : floor_ + std::max(0.45f * (high_.z - floor_), 0.5f * halfView);  // long robots may rear up
+  const float distance = halfView / std::tan(kHalfFieldOfView) + 0.5f * deep * std::cos(elevation);
   const Vec3 forward{std::sin(-azimuth) * std::cos(elevation), std::cos(azimuth) * std::cos(elevation), -std::sin(elevation)};
   const Vec3 right = normalized(cross(forward, {0, 0, 1}));
   return {target - forward * distance, right, cross(right, forward), forward, std::tan(kHalfFieldOfView)};
