@@ -43,19 +43,9 @@ export function playCommands(program: Command): void {
       .option("--run-dir <folder>", "the run; newer policies are taken up as they appear")
       .option("--policy <file>", policyHelp)
       .option("--env <id|module>", policyEnvHelp)
-<<<<<<< HEAD
       .option("--checkpoint <update|file>", checkpointHelp)
-      .option("--fps <number>", "about this many pictures a second, at the simulation's own speed", count, 30)
-      .option(
-        "--size <WIDTHxHEIGHT>",
-        "of the pictures, where the environment has no screen of its own",
-        pictureSize,
-        usualSize,
-      )
-=======
       .option("--fps <number>", fpsHelp, framesPerSecond, 30)
       .option("--size <WIDTHxHEIGHT>", sizeHelp, pictureSize, usualSize)
->>>>>>> b7ca020 (evaluate --record: an episode as animated WebP, or by ffmpeg as MP4, WebM, GIF; wrong files are told before anything is played)
       .option("--fast", "as fast as this machine can instead")
       .option("--episodes <number>", "end after so many", count)
       .option("--seed <number>", "root of the episodes' seeds", seed, 1)
