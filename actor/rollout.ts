@@ -1,7 +1,7 @@
 import type { EnvBatch } from "../shared/environment.ts";
 import { OperatorError } from "../shared/errors.ts";
 import type { Rollout, RolloutKey } from "../shared/rollout.ts";
-import type { RunConfig } from "../shared/runConfig.ts";
+import { type RunConfig, runShape } from "../shared/runConfig.ts";
 import { environmentSeed } from "../shared/seeds.ts";
 import { ActionSampler } from "./actionSampler.ts";
 import type { Policy } from "./policy.ts";
@@ -24,6 +24,7 @@ export class RolloutCollector {
   readonly #recorder: RolloutRecorder;
   readonly #sampler: ActionSampler;
   readonly #lastValues: Float32Array;
+  readonly #leaders: Int32Array | null; // [E] whose state each environment begins a rollout from; null: its own
 
   constructor(config: RunConfig, batch: EnvBatch) {
     this.#config = config;
@@ -31,6 +32,8 @@ export class RolloutCollector {
     this.#recorder = new RolloutRecorder(config, batch);
     this.#sampler = new ActionSampler({ action: batch.spec.action, size: batch.size, seed: config.seed });
     this.#lastValues = new Float32Array(batch.size);
+    const { groupSize } = runShape(config);
+    this.#leaders = groupSize === 1 ? null : Int32Array.from({ length: batch.size }, (_, e) => e - (e % groupSize));
   }
 
   /**
@@ -82,8 +85,14 @@ export class RolloutCollector {
     return recorder.rollout({ key, actorId, endState, timing });
   }
 
-  #start({ envBatch, round }: RolloutKey, state: Uint8Array | null): void {
-    if (state !== null) return this.#batch.load(state);
+  /** Where the run has groups, the first environment of each plays on, and the others begin in its very state. */
+  #start(key: RolloutKey, state: Uint8Array | null): void {
+    if (state === null) this.#reset(key);
+    if (this.#leaders !== null) this.#batch.load(state ?? this.#batch.save(), this.#leaders);
+    else if (state !== null) this.#batch.load(state);
+  }
+
+  #reset({ envBatch, round }: RolloutKey): void {
     if (round !== 0)
       throw new OperatorError(
         "MISMATCH",

@@ -20,7 +20,7 @@ import {
   misbehaved,
   type Place,
 } from "./environmentChecks.ts";
-import { decodeStates, type EnvironmentState, encodeStates } from "./typescriptEnvState.ts";
+import { continuedStates, decodeStates, type EnvironmentState, encodeStates } from "./typescriptEnvState.ts";
 
 const observationTypes = { uint8: Uint8Array, float32: Float32Array, float64: Float64Array } as const;
 
@@ -239,8 +239,8 @@ export class TypescriptEnvBatch implements EnvBatch {
     };
   }
 
-  load(bytes: Uint8Array): void {
-    const states = decodeStates(bytes, this.spec, this.size, this.#views[0]!.byteLength);
+  load(bytes: Uint8Array, sources?: Int32Array): void {
+    const states = continuedStates(decodeStates(bytes, this.spec, this.size, this.#views[0]!.byteLength), sources);
     const before = this.#running ? this.#environments.map((environment) => environment.save()) : null;
     const randoms = states.map(({ seed, episode, draws }) => new PhiloxEpisodeRandom(seed, episode, draws));
     try {

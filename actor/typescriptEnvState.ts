@@ -1,6 +1,6 @@
 import { crc32c } from "@node-rs/crc32";
 import type { EnvironmentSpec } from "../shared/environment.ts";
-import { OperatorError } from "../shared/errors.ts";
+import { OperatorError, shapeError } from "../shared/errors.ts";
 import { canonicalJson } from "../shared/runConfig.ts";
 
 /** One environment of a TypescriptEnvBatch in the middle of an episode. */
@@ -113,4 +113,19 @@ export function decodeStates(
   }
   if (at !== end) throw corrupt(`has ${end - at} bytes too many`);
   return states;
+}
+
+/** The saved state that each environment continues from: its own, or its source's. Throws SHAPE for sources that are not there. */
+export function continuedStates(
+  saved: readonly EnvironmentState[],
+  sources: Int32Array | undefined,
+): readonly EnvironmentState[] {
+  if (sources === undefined) return saved;
+  if (sources.length !== saved.length) throw shapeError("EnvBatch.load sources", saved.length, sources);
+  return Array.from(sources, (source, e) => {
+    const from = saved[source];
+    if (from !== undefined) return { ...from, state: from.state.slice() }; // an own one: environments may keep it
+    const remedy = `Sources are 0 to ${saved.length - 1}, the snapshot's environments.`;
+    throw new OperatorError("SHAPE", `sources[${e}] is ${source}.`, remedy);
+  });
 }

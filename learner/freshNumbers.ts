@@ -11,7 +11,7 @@ export function freshNumbers(
   config: Readonly<Pick<RunConfig, "seed" | "envs" | "normalizeRewards">>,
   network: NetworkSpec,
   begun: InitialPolicy | null,
-): Omit<TrainerNumbers, "klCoef"> {
+): Omit<TrainerNumbers, "klCoef" | "reference"> {
   const weights = begun?.weights ?? initialWeights(network, config.seed);
   const zeros = (): ParameterArrays =>
     Object.fromEntries(Object.entries(weights).map(([name, data]) => [name, new Float32Array(data.length)]));

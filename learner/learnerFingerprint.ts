@@ -5,17 +5,20 @@ import { OperatorError } from "../shared/errors.ts";
 import { type Fingerprint, fingerprint } from "../shared/fingerprint.ts";
 import { nativeParts } from "../shared/nativeParts.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
+import { ownObjectiveDigest } from "./objectives/ownObjective.ts";
 import { usedDevice } from "./tensorflow.ts";
 
-/** This learner's fingerprint for a run: what decides its numbers beside the run's config. Throws SETUP. */
+/** This learner's fingerprint for a run: what decides its numbers beside the run's config. Throws SETUP, CONFIG. */
 export function learnerFingerprint(deploy: DeployConfig, config: RunConfig): Fingerprint {
   const device = usedDevice(deploy.device);
   const convolutional = config.network.kind === "nature"; // what onednn=auto looks at: see tensorflow.ts
+  const objective = ownObjectiveDigest(config.algo);
   return fingerprint({
     device: device === "gpu" ? `gpu ${gpuName()}` : "cpu",
     threads: deploy.learnerThreads,
     onednn: deploy.onednn === "auto" ? convolutional : deploy.onednn === "on",
     tensorflow: tensorflowVersion(),
+    ...(objective !== null && { objective }),
   });
 }
 

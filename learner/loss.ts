@@ -24,6 +24,7 @@ export interface MinibatchTensors {
   readonly klCoef?: Tensor; // scalar
   readonly oldPolicy?: Tensor; // [M, W]
   readonly tdErrors?: Tensor; // [M]
+  readonly referenceLogRatios?: Tensor; // [M]
 }
 
 /** Scalars. */
@@ -72,6 +73,9 @@ export function minibatchLoss(
     ...(batch.klCoef && { klCoef: batch.klCoef }),
     ...(batch.oldPolicy && { klFromOld: klFrom(tf, distribution, batch.oldPolicy, output) }),
     ...(batch.tdErrors && { tdErrors: batch.tdErrors }),
+    ...(batch.referenceLogRatios && {
+      referenceLogRatio: clampedLogRatio(tf, tf.sub(batch.referenceLogRatios, logRatio)),
+    }),
   };
   const policyLoss = tf.neg(tf.mean(checked(objective.perSample(tf, samples, settings), settings)));
   const valueLoss = clippedValueLoss(tf, output.value, batch, settings.valueClip);

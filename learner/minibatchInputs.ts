@@ -21,6 +21,7 @@ export function minibatchInputs(settings: UpdateSettings): InputSpec[] {
     klCoef: [],
     oldPolicy: [size, distributionWidth(distribution)],
     tdErrors: [size],
+    referenceLogRatios: [size],
   };
   return [
     { name: "observations", shape: [size, ...inputShape(network)], dtype: network.input.frames ? "uint8" : "float32" },

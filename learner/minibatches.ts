@@ -12,6 +12,7 @@ export interface Samples {
   readonly klCoef?: Float32Array; // [] for all samples: passed on as it is
   readonly oldPolicy?: Float32Array; // [S, W]
   readonly tdErrors?: Float32Array; // [S]
+  readonly referenceLogRatios?: Float32Array; // [S]
 }
 
 const perSample = [
@@ -23,6 +24,7 @@ const perSample = [
   "values",
   "oldPolicy",
   "tdErrors",
+  "referenceLogRatios",
 ] as const satisfies readonly (keyof Minibatch)[];
 
 type Rows = Float32Array | Int32Array | Uint8Array;
@@ -38,7 +40,7 @@ export class MinibatchGatherer {
     const count = samples.logProbs.length;
     const like = <R extends Rows>(rows: R): R =>
       new (rows.constructor as new (length: number) => R)((rows.length / count) * size);
-    for (const field of ["advantages", "returns", "values", "tdErrors"] as const)
+    for (const field of ["advantages", "returns", "values", "tdErrors", "referenceLogRatios"] as const)
       if (samples[field] !== undefined && samples[field].length !== count)
         throw shapeError(field, count, samples[field]);
     this.#samples = samples;
@@ -53,6 +55,7 @@ export class MinibatchGatherer {
       ...(samples.klCoef && { klCoef: samples.klCoef }),
       ...(samples.oldPolicy && { oldPolicy: like(samples.oldPolicy) }),
       ...(samples.tdErrors && { tdErrors: new Float32Array(size) }),
+      ...(samples.referenceLogRatios && { referenceLogRatios: new Float32Array(size) }),
     };
   }
 

@@ -8,6 +8,11 @@ export interface Normaliser {
   readonly count: number; // observations that they are of
 }
 
+export function normaliserOf({ mean, variance, count }: Moments): Normaliser {
+  const std = Float32Array.from(variance, (of) => Math.sqrt(of + 1e-8));
+  return { mean: Float32Array.from(mean), std, count };
+}
+
 /**
  * The statistics of raw observations by policy version, frozen within a round: those of version v have seen rounds
  * 0..v-1, each observation that an action answered once. Older versions stay as long as rollouts may have acted with them.
@@ -39,8 +44,7 @@ export class ObservationStatistics {
         `A rollout acted with policy version ${version}, and the observation statistics kept are of versions ${[...this.#versions.keys()].join(", ")}.`,
         "Restart the learner from its last checkpoint; rollouts of such versions should have been refused.",
       );
-    const std = Float32Array.from(moments.variance, (variance) => Math.sqrt(variance + 1e-8));
-    return { mean: Float32Array.from(moments.mean), std, count: moments.count };
+    return normaliserOf(moments);
   }
 
   /**

@@ -1,7 +1,8 @@
 import { traitsOf } from "../shared/algorithms.ts";
 import type { RunConfig } from "../shared/runConfig.ts";
 import { discountedReturns } from "./discountedReturns.ts";
-import { type GaeInput, generalizedAdvantages, temporalDifferences } from "./gae.ts";
+import { type GaeInput, type GaeOutput, generalizedAdvantages, temporalDifferences } from "./gae.ts";
+import { groupAdvantages } from "./groupAdvantages.ts";
 import type { Samples } from "./minibatches.ts";
 import { type VtraceInput, vtrace } from "./vtrace.ts";
 
@@ -10,26 +11,36 @@ export type AdvantageColumns = Pick<Samples, "advantages" | "returns" | "tdError
 
 /**
  * Fills in what the actions of a round are weighed by and the targets of its values, as the run's algorithm has it: by
- * V-trace where the round's log-ratios are given.
+ * V-trace where the round's log-ratios are given. Gives what is to be reported of it.
  */
 export function fillAdvantages(
   config: RunConfig,
   round: GaeInput & Partial<Pick<VtraceInput, "logRatios">>,
   columns: AdvantageColumns,
-): void {
+): Record<string, number> {
+  const { advantages, returns, reported } = advantagesOf(config, round);
+  columns.advantages.set(advantages);
+  columns.returns.set(returns);
+  columns.tdErrors?.set(temporalDifferences(round, config.gamma));
+  return reported ?? {};
+}
+
+/** `returns` of the kinds without a critic are learned by nobody. */
+function advantagesOf(
+  config: RunConfig,
+  round: GaeInput & Partial<Pick<VtraceInput, "logRatios">>,
+): GaeOutput & { readonly reported?: Record<string, number> } {
   const { gamma, gaeLambda, rhoBar, cBar } = config;
   const { advantages: kind, ratio = true } = traitsOf(config.algo);
+  if (kind === "group") {
+    const { flat, used, ...relative } = groupAdvantages(round, gamma, config.groupSize);
+    return { ...relative, reported: { group_flat: flat, group_used: used } };
+  }
   if (kind === "returns") {
     const returns = discountedReturns(round, gamma);
-    columns.advantages.set(returns);
-    columns.returns.set(returns); // no critic learns from them
-  } else {
-    const { logRatios } = round;
-    const { advantages, returns } = logRatios
-      ? vtrace({ ...round, logRatios }, { gamma, rhoBar, cBar, weighted: !ratio })
-      : generalizedAdvantages(round, gamma, gaeLambda);
-    columns.advantages.set(advantages);
-    columns.returns.set(returns);
+    return { advantages: returns, returns };
   }
-  columns.tdErrors?.set(temporalDifferences(round, gamma));
+  const { logRatios } = round;
+  if (logRatios) return vtrace({ ...round, logRatios }, { gamma, rhoBar, cBar, weighted: !ratio });
+  return generalizedAdvantages(round, gamma, gaeLambda);
 }

@@ -1,7 +1,6 @@
 import { OperatorError } from "../shared/errors.ts";
 import type { PolicySnapshot } from "../shared/policySnapshot.ts";
 import { runShape } from "../shared/runConfig.ts";
-import { distributionWidth } from "./distribution.ts";
 import { freshNumbers } from "./freshNumbers.ts";
 import { initialPolicy } from "./initialPolicy.ts";
 import { trainsCriticOnly } from "./loss.ts";
@@ -14,14 +13,17 @@ import { objectiveOf } from "./objectives/ownObjective.ts";
 import { normaliseRows, ObservationStatistics } from "./observationStatistics.ts";
 import { exportPolicy } from "./onnxExport.ts";
 import { logRatios, meanKl, policyRows } from "./policyRows.ts";
+import { ReferencePolicy } from "./referencePolicy.ts";
 import { RewardScaling } from "./rewardScaling.ts";
 import { fillAdvantages } from "./roundAdvantages.ts";
 import { type RoundBatch, RoundBatchBuilder, type TrainingRollout } from "./roundBatch.ts";
+import { roundSamples } from "./roundSamples.ts";
+import { StageClock } from "./stageClock.ts";
 import type { InitialFile, TrainerSettings, TrainerState, UpdateResult } from "./trainer.ts";
 import { decodeTrainerState, encodeTrainerState, type TrainerNumbers } from "./trainerState.ts";
 import { trustRegionStep } from "./trustRegion.ts";
 import type { ParameterArrays, UpdateEngine, UpdateSettings } from "./update.ts";
-import { explainedVariance, UpdateMetrics } from "./updateMetrics.ts";
+import { explainedVariance, meanLag, UpdateMetrics } from "./updateMetrics.ts";
 import { weightsSha256 } from "./weightsHash.ts";
 
 /** The update engine's settings of a run. @param objective the user's own, where the run's algo is a path */
@@ -48,6 +50,7 @@ export class RoundTrainer {
   readonly #gatherer: MinibatchGatherer;
   #observations: ObservationStatistics | null = null;
   #rewards: RewardScaling | null = null;
+  #reference: ReferencePolicy | null = null;
   readonly #objective: Objective;
   #klCoef: number;
   #updates = 0;
@@ -55,28 +58,15 @@ export class RoundTrainer {
   /** @param own the user's own objective, where the run's algo is a path: the one that the engine has */
   constructor(settings: TrainerSettings, engine: UpdateEngine, own: Objective | null = null) {
     const { config, spec } = settings;
-    const { stepsPerRound, minibatchSize } = runShape(config);
+    const { minibatchSize } = runShape(config);
     this.#settings = settings;
     this.#network = networkSpec(config, spec);
     this.#inputs = minibatchInputs(updateSettings(settings, own));
     this.#engine = engine;
     this.#objective = objectiveOf({ algo: config.algo, ...(own && { objective: own }) });
     this.#klCoef = config.klCoef;
-    const { needs = [] } = this.#objective;
-    const width = distributionWidth(this.#network.distribution);
     this.#builder = new RoundBatchBuilder(config, spec);
-    const { observations, actions, logProbs, values } = this.#builder.arrays;
-    this.#samples = {
-      observations: this.#network.input.normalize ? new Float32Array(observations.length) : observations,
-      actions,
-      logProbs,
-      values,
-      advantages: new Float32Array(stepsPerRound),
-      returns: new Float32Array(stepsPerRound),
-      ...(needs.includes("klCoef") && { klCoef: new Float32Array(1) }),
-      ...(needs.includes("oldPolicy") && { oldPolicy: new Float32Array(stepsPerRound * width) }),
-      ...(needs.includes("tdErrors") && { tdErrors: new Float32Array(stepsPerRound) }),
-    };
+    this.#samples = roundSamples(this.#builder.arrays, this.#network, this.#objective.needs ?? []);
     this.#gatherer = new MinibatchGatherer(this.#samples, minibatchSize);
   }
 
@@ -90,6 +80,7 @@ export class RoundTrainer {
     this.#updates = numbers.updates;
     this.#observations = numbers.observations && new ObservationStatistics(this.#retained, numbers.observations);
     this.#rewards = numbers.rewards && new RewardScaling(config.gamma, config.rewardClip, numbers.rewards);
+    this.#reference = numbers.reference && new ReferencePolicy(this.#network, config.referenceEvery, numbers.reference);
     this.#engine.setParameters(numbers.weights);
     this.#engine.setOptimizer(numbers.optimizer);
     this.#klCoef = numbers.klCoef ?? config.klCoef;
@@ -109,7 +100,7 @@ export class RoundTrainer {
     this.#normalise(batch);
     clock.end("assemble_seconds");
     const rewards = this.#rewards ? this.#rewards.scale(batch) : batch.rewards;
-    fillAdvantages(
+    const weighed = fillAdvantages(
       this.#settings.config,
       { ...batch, batch: batch.columns, rewards, ...this.#policyChange() },
       this.#samples,
@@ -117,6 +108,7 @@ export class RoundTrainer {
     clock.end("gae_seconds");
     const metrics = new UpdateMetrics();
     const learningRate = this.#learningRate(round);
+    const held = this.#holdToReference(batch);
     const learned = this.#learn(round, learningRate, metrics);
     clock.end("minibatch_seconds");
     this.#updates = round + 1;
@@ -125,6 +117,7 @@ export class RoundTrainer {
       clock.end("statistics_seconds");
     }
     const weights = this.#engine.parameters();
+    this.#reference?.trained(this.#updates, weights, this.#observations?.versions.get(this.#updates) ?? null);
     const snapshot = this.#export(weights);
     const hash = weightsSha256(this.#network, weights);
     clock.end("export_seconds");
@@ -139,6 +132,8 @@ export class RoundTrainer {
         learning_rate: learningRate,
         policy_lag: meanLag(round, batch.policyVersions),
         ...clock.seconds,
+        ...weighed,
+        ...held,
         ...learned,
       },
     };
@@ -152,6 +147,7 @@ export class RoundTrainer {
       observations: this.#observations?.versions ?? null,
       rewards: this.#rewards?.state ?? null,
       klCoef: this.#steersKlCoef ? this.#klCoef : null,
+      reference: this.#reference?.numbers ?? null,
     };
     return encodeTrainerState(numbers, this.#network);
   }
@@ -176,17 +172,38 @@ export class RoundTrainer {
       observationVersions: this.#network.input.normalize === null ? null : versions,
       normalizeRewards: config.normalizeRewards,
       steersKlCoef: this.#steersKlCoef,
+      hasReference: this.#hasReference,
     };
   }
 
   #freshNumbers(initial: InitialFile | null): TrainerNumbers {
     const { config, spec } = this.#settings;
     const begun = initial && initialPolicy(initial, this.#network, spec);
-    return { ...freshNumbers(config, this.#network, begun), klCoef: this.#steersKlCoef ? config.klCoef : null };
+    const { weights, observations, ...fresh } = freshNumbers(config, this.#network, begun);
+    const reference = { version: 0, weights, observations: observations?.get(0) ?? null };
+    return {
+      ...fresh,
+      weights,
+      observations,
+      klCoef: this.#steersKlCoef ? config.klCoef : null,
+      reference: this.#hasReference ? reference : null,
+    };
   }
 
   get #steersKlCoef(): boolean {
     return this.#objective.nextKlCoef !== undefined;
+  }
+
+  get #hasReference(): boolean {
+    return this.#samples.referenceLogRatios !== undefined;
+  }
+
+  #holdToReference({ observations }: RoundBatch): Record<string, number> {
+    if (this.#reference === null) return {};
+    const { minibatchSize } = runShape(this.#settings.config);
+    const { version } = this.#reference.numbers;
+    const kl = this.#reference.fill(this.#engine, observations, this.#samples, minibatchSize);
+    return { reference_kl: kl, reference_version: version };
   }
 
   /** Raw observations to the network's, each column with the statistics of the version that acted. */
@@ -272,21 +289,5 @@ export class RoundTrainer {
     const version = this.#updates;
     const normaliser = this.#observations?.normaliser(version) ?? null;
     return exportPolicy({ version, runId, spec, network: this.#network, parameters, normaliser });
-  }
-}
-
-function meanLag(round: number, versions: Int32Array): number {
-  return versions.reduce((sum, version) => sum + round - version, 0) / versions.length;
-}
-
-/** Wall seconds by stage. */
-class StageClock {
-  readonly seconds: Record<string, number> = {};
-  #last = performance.now();
-
-  end(stage: string): void {
-    const now = performance.now();
-    this.seconds[stage] = (now - this.#last) / 1000;
-    this.#last = now;
   }
 }

@@ -1,5 +1,6 @@
 import { OperatorError } from "../shared/errors.ts";
 import { type NetworkSpec, parameterSpecs } from "./networkSpec.ts";
+import type { ReferenceNumbers } from "./referencePolicy.ts";
 import type { RewardScalingState } from "./rewardScaling.ts";
 import type { Moments } from "./runningMoments.ts";
 import type { NamedTensor, TrainerState } from "./trainer.ts";
@@ -13,13 +14,15 @@ export interface TrainerNumbers {
   readonly observations: ReadonlyMap<number, Moments> | null; // by policy version; null: not normalised
   readonly rewards: RewardScalingState | null; // null: not normalised
   readonly klCoef: number | null; // null: the run's objective does not steer it
+  readonly reference: ReferenceNumbers | null; // null: the run's objective needs none
 }
 
 type Numbers = Float32Array | Float64Array | BigInt64Array;
 
 /**
  * Tensors weight.NAME, adam.m.NAME and adam.v.NAME for every parameter, adam.step; of the statistics
- * observations.VERSION.{count,mean,variance} and rewards.{count,mean,variance,returns}; objective.kl_coef where it is steered.
+ * observations.VERSION.{count,mean,variance} and rewards.{count,mean,variance,returns}; objective.kl_coef where it is steered;
+ * reference.version, reference.weight.NAME and reference.observations.{count,mean,variance} where there is a reference.
  */
 export function encodeTrainerState(numbers: TrainerNumbers, network: NetworkSpec): TrainerState {
   const tensors: Record<string, NamedTensor> = {};
@@ -46,6 +49,12 @@ export function encodeTrainerState(numbers: TrainerNumbers, network: NetworkSpec
     add("rewards.returns", [numbers.rewards.returns.length], numbers.rewards.returns);
   }
   if (numbers.klCoef !== null) add("objective.kl_coef", [1], Float64Array.of(numbers.klCoef));
+  if (numbers.reference !== null) {
+    const { version, weights, observations } = numbers.reference;
+    add("reference.version", [1], BigInt64Array.of(BigInt(version)));
+    for (const { name, shape } of parameterSpecs(network)) add(`reference.weight.${name}`, shape, weights[name]!);
+    if (observations !== null) addMoments("reference.observations", observations);
+  }
   return { updates: numbers.updates, tensors };
 }
 
@@ -55,6 +64,7 @@ export interface StateOutline {
   readonly observationVersions: readonly number[] | null; // that the state must hold; null: observations are not normalised
   readonly normalizeRewards: boolean;
   readonly steersKlCoef: boolean;
+  readonly hasReference: boolean;
 }
 
 /** Throws MISMATCH naming the tensor that is missing, too many, or of another dtype or shape. */
@@ -78,8 +88,18 @@ export function decodeTrainerState(state: TrainerState, outline: StateOutline): 
     ? { moments: reader.moments("rewards", 1), returns: reader.float64("rewards.returns", outline.environments) }
     : null;
   const klCoef = outline.steersKlCoef ? reader.float64("objective.kl_coef", 1)[0]! : null;
+  const reference = outline.hasReference ? referenceIn(reader, outline, dimensions) : null;
   reader.checkNoneLeft();
-  return { updates: state.updates, weights, optimizer: { step, m, v }, observations, rewards, klCoef };
+  return { updates: state.updates, weights, optimizer: { step, m, v }, observations, rewards, klCoef, reference };
+}
+
+function referenceIn(reader: TensorReader, outline: StateOutline, dimensions: number): ReferenceNumbers {
+  const version = reader.integer("reference.version");
+  const weights = Object.fromEntries(
+    parameterSpecs(outline.network).map(({ name, shape }) => [name, reader.float32(`reference.weight.${name}`, shape)]),
+  );
+  const normalised = outline.observationVersions !== null;
+  return { version, weights, observations: normalised ? reader.moments("reference.observations", dimensions) : null };
 }
 
 class TensorReader {

@@ -13,6 +13,16 @@ const gauges = {
   ],
   kl: ["kl_nats", "Exact mean KL after the update (algorithms with a KL term)."],
   kl_coef: ["kl_coefficient", "Weight of the KL term."],
+  reference_kl: ["reference_kl_nats", "k3 estimate of the acting policy's KL from the reference (grpo, gano)."],
+  reference_version: ["reference_version", "Policy version that is the reference (grpo, gano)."],
+  group_flat: [
+    "group_flat_fraction",
+    "Share of groups whose returns are all equal. Near 1: nothing left to learn from.",
+  ],
+  group_used: [
+    "group_used_fraction",
+    "Share of steps before their episode's first end. Low: rolloutSteps is too long.",
+  ],
   clip_fraction: ["clip_fraction", "Share of samples with |ratio - 1| > eps. Near 1: steps too large."],
   ratio_min: ["ratio_min", "Smallest ratio of new to old probability in the update."],
   ratio_max: ["ratio_max", "Largest ratio of new to old probability in the update."],

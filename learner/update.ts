@@ -14,6 +14,7 @@ export interface UpdateSettings
     | "omega1"
     | "omega2"
     | "papoK"
+    | "referenceKlCoef"
     | "objectiveOptions"
     | "entropyCoef"
     | "valueCoef"
@@ -44,6 +45,7 @@ export interface Minibatch {
   readonly klCoef?: Float32Array; // [] one number, weight of the KL in this update
   readonly oldPolicy?: Float32Array; // [M, W] the policy at the update's start: logits, or means and log standard deviations
   readonly tdErrors?: Float32Array; // [M] one-step TD errors, not normalised
+  readonly referenceLogRatios?: Float32Array; // [M] ln pi_ref(a|s) less logProbs
 }
 
 /** Of one minibatch, before its weights change. */

@@ -56,3 +56,8 @@ function variance(x: Float32Array | Float64Array): number {
   for (let i = 0; i < x.length; i++) squares += (x[i]! - mean) ** 2;
   return squares / x.length;
 }
+
+/** @param versions of the policies that acted in this round, by column */
+export function meanLag(round: number, versions: Int32Array): number {
+  return versions.reduce((sum, version) => sum + round - version, 0) / versions.length;
+}

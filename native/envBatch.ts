@@ -33,7 +33,7 @@ interface NativeBatch {
   reset(seeds: BigUint64Array): void;
   step(actions: Int32Array | Float32Array): void;
   save(): Uint8Array;
-  load(bytes: Uint8Array): void;
+  load(bytes: Uint8Array, sources?: Int32Array): void;
   unstableSteps(): number;
   presentation(): Presentation;
   render(wanted: PictureSize & { readonly environment: number }): Picture;
@@ -234,8 +234,8 @@ class NativeEnvBatch implements EnvBatch {
     return calling(() => this.#native.save());
   }
 
-  load(bytes: Uint8Array): void {
-    calling(() => this.#native.load(bytes));
+  load(bytes: Uint8Array, sources?: Int32Array): void {
+    calling(() => this.#native.load(bytes, sources));
   }
 
   render(e: number, size: PictureSize): Picture {

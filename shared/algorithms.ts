@@ -9,8 +9,8 @@ export interface AlgorithmTraits {
   readonly defaults?: Readonly<Record<string, unknown>>;
   /** Settings that belong to what the algorithm is: no other value is taken. */
   readonly fixed?: Readonly<Record<string, unknown>>;
-  /** What the objective weighs the actions by; `gae` unless said. `returns` needs no critic and trains none. */
-  readonly advantages?: "gae" | "returns";
+  /** What the objective weighs the actions by; `gae` unless said. The others need no critic and train none. */
+  readonly advantages?: "gae" | "returns" | "group";
   /** Whether the objective weighs actions by their probability's ratio; true unless said. */
   readonly ratio?: boolean;
   /** How a round is learned from: epochs of minibatches unless said. */
@@ -18,6 +18,15 @@ export interface AlgorithmTraits {
 }
 
 const critic = ["valueClip", "gaeLambda", "vtrace", "rhoBar", "cBar"];
+
+/** Whole episodes from one start against each other: nothing else has to be learned, normalised or discounted. */
+const groupRelative = {
+  ignores: [...critic, "rewardClip"],
+  defaults: { gamma: 1 },
+  fixed: { valueCoef: 0, normalizeAdvantages: false, normalizeRewards: false },
+  advantages: "group",
+} as const;
+const group = ["groupSize", "referenceKlCoef", "referenceEvery"];
 
 /** Every algorithm by the name that `--algo` takes. */
 export const algorithms = {
@@ -46,6 +55,12 @@ export const algorithms = {
     fixed: { epochs: 1, valueCoef: 0 },
     advantages: "returns",
   },
+  grpo: { title: "GRPO, PPO's loss on group-relative advantages", reads: ["clip", ...group], ...groupRelative },
+  gano: {
+    title: "GANO, ANO's loss on group-relative advantages",
+    reads: ["epsPos", "epsNeg", ...group],
+    ...groupRelative,
+  },
 } as const satisfies Record<string, AlgorithmTraits>;
 
 export type AlgorithmName = keyof typeof algorithms;
@@ -54,7 +69,7 @@ export const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...Algo
 /** A user's objective: a module's path. It may read every field that some objective reads. */
 const ownObjective: AlgorithmTraits = {
   title: "an objective of your own",
-  reads: ["clip", "epsPos", "epsNeg", "klCoef", "objectiveOptions"],
+  reads: ["clip", "epsPos", "epsNeg", "klCoef", "referenceKlCoef", "referenceEvery", "objectiveOptions"],
 };
 
 /** Whether `algo` names a module with an objective, and not an algorithm that comes with Anchorage. */

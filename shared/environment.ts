@@ -86,8 +86,12 @@ export interface EnvBatch {
   step(actions: Int32Array | Float32Array): void;
   /** Everything that later steps, rewards and observations depend on, checksummed, with version and environment id inside. */
   save(): Uint8Array;
-  /** Continues bit-identically from `save`, in any process; fills the observation arrays. Throws CORRUPT or MISMATCH and leaves the batch as it was. */
-  load(bytes: Uint8Array): void;
+  /**
+   * Continues bit-identically from `save`, in any process; fills the observation arrays. With `sources` [E] environment e
+   * continues the saved environment sources[e], so that several begin in the very same state, random numbers included.
+   * Throws CORRUPT or MISMATCH, SHAPE for wrong sources, and leaves the batch as it was.
+   */
+  load(bytes: Uint8Array, sources?: Int32Array): void;
   readonly presentation: Presentation;
   /**
    * Environment e's current state, the one that the next action answers; null: it draws no pictures. Changes nothing

@@ -25,6 +25,7 @@ export const Fingerprint = z.object({
       threads: z.int().describe("TensorFlow's intra-op threads"),
       onednn: z.boolean(),
       tensorflow: text,
+      objective: text.optional().describe("sha256 of the user's module, where algo names one"),
     })
     .nullable(),
 });
@@ -91,7 +92,8 @@ export function fingerprintDifferences(a: Fingerprint, b: Fingerprint): string[]
   if (onlyA.length + onlyB.length > 0)
     differences.push(`cpuFlags: ${onlyA.join(" ") || "none more"} against ${onlyB.join(" ") || "none more"}`);
   if (a.learner && b.learner)
-    for (const f of ["device", "threads", "onednn", "tensorflow"] as const)
-      if (a.learner[f] !== b.learner[f]) differences.push(`learner ${f}: ${a.learner[f]} against ${b.learner[f]}`);
+    for (const f of ["device", "threads", "onednn", "tensorflow", "objective"] as const)
+      if (a.learner[f] !== b.learner[f])
+        differences.push(`learner ${f}: ${a.learner[f] ?? "none"} against ${b.learner[f] ?? "none"}`);
   return differences;
 }

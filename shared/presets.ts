@@ -20,6 +20,7 @@ export const presets = {
     epsPos: 0.1,
     epsNeg: 0.1,
     clip: 0.1,
+    groupSize: 4,
     maxKl: 0.02,
     valueClip: 0.1,
     normalizeObservations: false,
@@ -71,7 +72,7 @@ export function resolveRunConfig(given: Record<string, unknown>, base?: Record<s
 /** A setting that the run's algorithm does not read would silently do nothing. */
 function checkAlgorithm(config: RunConfig, given: Record<string, unknown>): void {
   const { algo } = config;
-  const { reads, ignores = [], fixed = {} } = traitsOf(algo);
+  const { reads, ignores = [], fixed = {}, advantages } = traitsOf(algo);
   const own = `It reads ${reads.join(", ") || "none of the settings that belong to single algorithms"}.`;
   for (const field of Object.keys(given)) {
     const unread = ignores.includes(field) || (selectiveFields.has(field) && !reads.includes(field));
@@ -107,6 +108,12 @@ function checkAlgorithm(config: RunConfig, given: Record<string, unknown>): void
         `${field}=${JSON.stringify(given[field])} does nothing with orthogonalInit=false.`,
         `Leave ${field} out, or set orthogonalInit=true.`,
       );
+  if (advantages === "group" && config.policyLag === "async")
+    throw new OperatorError(
+      "CONFIG",
+      `policyLag=async with ${algo}: nothing corrects an episode's return for the policy's change since it acted, as V-trace does for values.`,
+      "Set policyLag to 0 or 1.",
+    );
   if (algo === "papo" && config.gamma === 1)
     throw new OperatorError(
       "CONFIG",
@@ -132,7 +139,15 @@ function checkDivisions(config: RunConfig): void {
       `envBatchSize=${config.envBatchSize} does not divide envs=${config.envs}.`,
       `Set envBatchSize to one of ${divisors(config.envs).join(", ")}.`,
     );
-  const { stepsPerRound } = runShape(config);
+  const { stepsPerRound, groupSize } = runShape(config);
+  if (config.envBatchSize % groupSize !== 0) {
+    const possible = divisors(config.envBatchSize).slice(1).join(", ") || "none: envBatchSize is 1";
+    throw new OperatorError(
+      "CONFIG",
+      `groupSize=${groupSize} does not divide envBatchSize=${config.envBatchSize}: a group begins from one snapshot, that of its EnvBatch.`,
+      `Set groupSize to one of the divisors above 1 (${possible}), or envBatchSize to a multiple of groupSize.`,
+    );
+  }
   if (stepsPerRound % config.minibatches !== 0)
     throw new OperatorError(
       "CONFIG",

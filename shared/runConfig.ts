@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { algorithmNames, isObjectivePath } from "./algorithms.ts";
+import { algorithmNames, isObjectivePath, traitsOf } from "./algorithms.ts";
 
 const positive = z.number().positive();
 const count = z.int().positive();
@@ -91,6 +91,20 @@ export const RunConfig = z.strictObject({
   lineSearchTries: count.default(10).describe("trpo: step lengths tried before the old policy is kept"),
   lineSearchRatio: z.number().gt(0).lt(1).default(0.5).describe("trpo: of one tried step length to the one before"),
   papoK: positive.default(7).describe("papo: k, how many standard deviations the lower bound lies below the mean"),
+  groupSize: z
+    .int()
+    .min(2)
+    .default(8)
+    .describe("grpo, gano: G, environments that begin each round in the same state; divides envBatchSize"),
+  referenceKlCoef: z
+    .number()
+    .nonnegative()
+    .default(0.04)
+    .describe("grpo, gano: beta, weight of the KL from the reference policy"),
+  referenceEvery: count
+    .nullable()
+    .default(10)
+    .describe("grpo, gano: updates after which the newest policy becomes the reference; null: always the initial one"),
   entropyCoef: z.number().nonnegative().default(0).describe("weight of the entropy bonus"),
   valueCoef: z.number().nonnegative().default(0.5).describe("weight of the value loss"),
   valueClip: positive.nullable().default(0.3).describe("half-width of the clipped value loss; null: not clipped"),
@@ -138,6 +152,7 @@ export interface RunShape {
   readonly stepsPerRound: number; // agent steps: envs x rolloutSteps
   readonly rounds: number; // = updates
   readonly minibatchSize: number; // agent steps per minibatch
+  readonly groupSize: number; // G, environments that begin a round in the same state, side by side; 1: no groups
 }
 
 export function runShape(config: RunConfig): RunShape {
@@ -147,6 +162,7 @@ export function runShape(config: RunConfig): RunShape {
     stepsPerRound,
     rounds: Math.ceil(config.totalSteps / stepsPerRound),
     minibatchSize: stepsPerRound / config.minibatches,
+    groupSize: traitsOf(config.algo).advantages === "group" ? config.groupSize : 1,
   };
 }
 

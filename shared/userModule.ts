@@ -10,13 +10,18 @@ export interface UserModule {
   readonly code: ErrorCode; // of what is thrown
 }
 
-/** A user's module with all of its exports; TypeScript is compiled by jiti. Throws `code` if it is missing or does not load. */
-export async function importUserModule({ what, field, path, code }: UserModule): Promise<Record<string, unknown>> {
+/** The file that a user's module is in. Throws `code` if it is missing. */
+export function userModuleFile({ what, field, path, code }: UserModule): string {
   const file = resolve(path);
-  if (!existsSync(file)) {
-    const problem = `The ${what} module ${path} does not exist (looked for ${file}).`;
-    throw new OperatorError(code, problem, `Correct ${field}, or run from the folder that it is relative to.`);
-  }
+  if (existsSync(file)) return file;
+  const problem = `The ${what} module ${path} does not exist (looked for ${file}).`;
+  throw new OperatorError(code, problem, `Correct ${field}, or run from the folder that it is relative to.`);
+}
+
+/** A user's module with all of its exports; TypeScript is compiled by jiti. Throws `code` if it is missing or does not load. */
+export async function importUserModule(module: UserModule): Promise<Record<string, unknown>> {
+  const { what, path, code } = module;
+  const file = userModuleFile(module);
   try {
     return await createJiti(import.meta.url, { interopDefault: false }).import(file);
   } catch (cause) {

@@ -3,14 +3,17 @@ import type { Tensor, TensorFlow } from "../tensorflow.ts";
 
 /** The fields of RunConfig that some objective reads. */
 export type ObjectiveSettings = Readonly<
-  Pick<RunConfig, "epsPos" | "epsNeg" | "clip" | "gamma" | "omega1" | "omega2" | "papoK" | "objectiveOptions">
+  Pick<
+    RunConfig,
+    "epsPos" | "epsNeg" | "clip" | "gamma" | "omega1" | "omega2" | "papoK" | "referenceKlCoef" | "objectiveOptions"
+  >
 >;
 
 /** What an objective may ask for beside the columns that every minibatch has, in the order in which they are fed. */
-export const extraInputs = ["klCoef", "oldPolicy", "tdErrors"] as const;
+export const extraInputs = ["klCoef", "oldPolicy", "tdErrors", "referenceLogRatios"] as const;
 export type ExtraInput = (typeof extraInputs)[number];
 
-/** A minibatch of M samples as an objective sees it. Gradients flow through excess, logRatio, logProb and klFromOld. */
+/** A minibatch of M samples as an objective sees it. Gradients flow through excess, logRatio, logProb, klFromOld and referenceLogRatio. */
 export interface SampleTensors {
   readonly excess: Tensor; // [M] r - 1 with r = pi_new(a|s) / pi_old(a|s); pi_old is the policy that acted
   readonly logRatio: Tensor; // [M] ln r, clamped to ±20 as in excess, so that both are finite
@@ -21,6 +24,7 @@ export interface SampleTensors {
   readonly klFromOld?: Tensor; // [M] KL(pi_old || pi_new) in s, exact, if `needs` names oldPolicy: pi_old is the policy at the update's start
   readonly klCoef?: Tensor; // scalar, if `needs` names klCoef: its value in this update
   readonly tdErrors?: Tensor; // [M] r + gamma V(s') - V(s), not normalised, if `needs` names tdErrors
+  readonly referenceLogRatio?: Tensor; // [M] ln pi_ref(a|s) - ln pi_new(a|s), clamped to ±20, if `needs` names referenceLogRatios
 }
 
 /** A policy objective: what to maximise, and the neighbourhood in which it trusts a sample. Pure. */

@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { type AlgorithmName, isObjectivePath } from "../../shared/algorithms.ts";
 import { OperatorError } from "../../shared/errors.ts";
-import { importUserModule } from "../../shared/userModule.ts";
+import { importUserModule, type UserModule, userModuleFile } from "../../shared/userModule.ts";
 import { type ExtraInput, extraInputs, type Objective } from "./objective.ts";
 import { objectives } from "./registry.ts";
 
@@ -15,8 +17,19 @@ export function objectiveOf({ objective, algo }: { readonly objective?: Objectiv
  */
 export async function loadOwnObjective(algo: string): Promise<Objective | null> {
   if (!isObjectivePath(algo)) return null;
-  const module = await importUserModule({ what: "objective", field: "algo", path: algo, code: "CONFIG" });
+  const module = await importUserModule(objectiveModule(algo));
   return checkedObjective(algo, module);
+}
+
+/** `sha256 <hex>` of the user's module; null where `algo` is an algorithm's name. Throws CONFIG if the file is missing. */
+export function ownObjectiveDigest(algo: string): string | null {
+  if (!isObjectivePath(algo)) return null;
+  const content = readFileSync(userModuleFile(objectiveModule(algo)));
+  return `sha256 ${createHash("sha256").update(content).digest("hex")}`;
+}
+
+function objectiveModule(path: string): UserModule {
+  return { what: "objective", field: "algo", path, code: "CONFIG" };
 }
 
 function checkedObjective(algo: string, module: Readonly<Record<string, unknown>>): Objective {

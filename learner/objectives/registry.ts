@@ -1,5 +1,6 @@
 import type { AlgorithmName } from "../../shared/algorithms.ts";
 import { ano } from "./ano.ts";
+import { gano, grpo } from "./groupRelative.ts";
 import type { Objective } from "./objective.ts";
 import { papo } from "./papo.ts";
 import { policyGradient } from "./policyGradient.ts";
@@ -19,4 +20,6 @@ export const objectives: Readonly<Record<AlgorithmName, Objective>> = {
   trpo: surrogate,
   a2c: policyGradient,
   pg: policyGradient,
+  grpo,
+  gano,
 };

@@ -9,6 +9,7 @@ describe("the same weights, statistics, returns and counters from any fleet", ()
     { config: tinyMujoco, actors: 3 },
     { config: { ...tinyMujoco, policyLag: 1 }, actors: 2 },
     { config: { ...tinyCartPole, policyLag: 1 }, actors: 5 },
+    { config: { ...tinyMujoco, algo: "gano", groupSize: 2, referenceEvery: 3 }, actors: 3 },
     { config: tinyPong, actors: 2 },
     { config: { ...tinyPong, policyLag: 1 }, actors: 3 },
   ])("$config.env, policy lag $config.policyLag: $actors actors as one", async ({ config, actors }) => {

@@ -21,9 +21,15 @@ function trainerOf(
   return trainer;
 }
 
+/** What a run of four environments an EnvBatch needs beside the algorithm's name. */
+const settingsOf = (algo: string): object => {
+  const { fixed, reads } = traitsOf(algo);
+  return { algo, ...fixed, ...(reads.includes("groupSize") && { groupSize: 2, referenceEvery: 2 }) };
+};
+
 describe.each(algorithmNames)("--algo %s", (algo) => {
   it("trains a round compiled as in eager tfjs, and goes on from a state bit for bit", async () => {
-    const settings = armRun({ algo, ...traitsOf(algo).fixed });
+    const settings = armRun(settingsOf(algo));
     const compiled = trainerOf(settings);
     const eager = trainerOf(settings, EagerUpdate);
     const policies = [compiled.initialise(null)];
@@ -51,7 +57,7 @@ describe.each(algorithmNames)("--algo %s", (algo) => {
   });
 
   it("learns from frames", async () => {
-    const settings = framesRun({ algo, ...traitsOf(algo).fixed });
+    const settings = framesRun(settingsOf(algo));
     const trainer = trainerOf(settings);
     const policies = [trainer.initialise(null)];
     const results = await train(settings, trainer, policies, 1);
@@ -101,8 +107,8 @@ it("targetKl ends a round's epochs after the first that passed it", async () => 
   expect(await epochsWith(1e-9)).toBe(1);
 });
 
-it("pg leaves the critic as it was", async () => {
-  const settings = armRun({ algo: "pg", epochs: 1 });
+it.each(["pg", "grpo", "gano"])("%s leaves the critic as it was", async (algo) => {
+  const settings = armRun(settingsOf(algo));
   const trainer = trainerOf(settings);
   const policies = [trainer.initialise(null)];
   const before = trainer.state().tensors;
@@ -110,6 +116,69 @@ it("pg leaves the critic as it was", async () => {
   const after = trainer.state().tensors;
   for (const name of Object.keys(before).filter((key) => key.startsWith("weight.")))
     expect(Buffer.compare(before[name]!.data, after[name]!.data) === 0, name).toBe(name.startsWith("weight.critic"));
+});
+
+describe("the reference policy", () => {
+  const grouped = { ...settingsOf("grpo"), annealLearningRate: false, learningRate: 1e-2 };
+  const referenceOf = async (more: object, rounds: number) => {
+    const settings = armRun({ ...grouped, ...more });
+    const trainer = trainerOf(settings);
+    const policies = [trainer.initialise(null)];
+    const results = await train(settings, trainer, policies, rounds);
+    return { trainer, metrics: results.map((result) => result.metrics) };
+  };
+
+  it("is the initial policy, statistics included, until its turn comes: every second update", async () => {
+    const { metrics } = await referenceOf({ referenceEvery: 2 }, 5);
+    expect(metrics.map((of) => of.reference_version)).toEqual([0, 0, 2, 2, 4]);
+    const same = metrics.map((of) => of.reference_kl! < 1e-9); // the policy that acts is the reference, to rounding
+    expect(same).toEqual([true, false, true, false, true]);
+  });
+
+  it("stays the initial policy where referenceEvery is null", async () => {
+    const { metrics, trainer } = await referenceOf({ referenceEvery: null }, 3);
+    expect(metrics.map((of) => of.reference_version)).toEqual([0, 0, 0]);
+    expect(metrics[2]!.reference_kl).toBeGreaterThan(metrics[1]!.reference_kl! / 10);
+    const fresh = trainerOf(armRun(grouped));
+    fresh.initialise(null);
+    for (const [name, { data }] of Object.entries(trainer.state().tensors))
+      if (name.startsWith("reference.")) expect(Buffer.compare(data, fresh.state().tensors[name]!.data), name).toBe(0);
+  });
+
+  it("is the policy that the run was begun from, its statistics too", async () => {
+    const { trainer: before } = await referenceOf({}, 3);
+    const weights = before.state().tensors;
+    const settings = armRun({ ...grouped, referenceEvery: null });
+    const trainer = trainerOf(settings);
+    const bytes = before.initialise(before.state()).bytes; // the newest policy's file
+    const results = await train(settings, trainer, [trainer.initialise(null, { name: "policy.onnx", bytes })], 2);
+    expect(results[0]!.metrics.reference_kl).toBeLessThan(1e-9);
+    expect(results[1]!.metrics.reference_kl).toBeGreaterThan(1e-6);
+    const { data } = trainer.state().tensors["reference.weight.actor.0.weight"]!;
+    expect(Buffer.compare(data, weights["weight.actor.0.weight"]!.data)).toBe(0);
+  });
+
+  it("is in the state, and no tensor of it may lack", async () => {
+    const { trainer } = await referenceOf({ referenceEvery: 2 }, 3);
+    const { tensors } = trainer.state();
+    const version = new BigInt64Array(tensors["reference.version"]!.data.slice().buffer)[0];
+    expect(version).toBe(2n);
+    for (const name of Object.keys(tensors).filter((of) => of.startsWith("reference."))) {
+      const { [name]: _, ...rest } = tensors;
+      expect(() => trainer.initialise({ updates: 3, tensors: rest })).toThrow(`has no tensor ${name}`);
+    }
+    expect(tensors).toHaveProperty(["reference.observations.variance"]);
+  });
+
+  it("holds the policy nearer by a larger weight", async () => {
+    const [loose, tight] = await Promise.all(
+      [0, 50].map(async (referenceKlCoef) => {
+        const { metrics } = await referenceOf({ referenceKlCoef, referenceEvery: null, epochs: 8 }, 3);
+        return metrics.at(-1)!.reference_kl!;
+      }),
+    );
+    expect(tight!).toBeLessThan(0.2 * loose!);
+  });
 });
 
 describe("vtrace", () => {

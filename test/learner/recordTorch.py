@@ -1,4 +1,4 @@
-"""Records test/golden/torchUpdate.json, torchObjectives.json and torchTrustRegion.json: minibatch steps taken by PyTorch in float64, written independently of our code.
+"""Records test/golden/torchUpdate.json, torchObjectives.json, torchReference.json and torchTrustRegion.json: minibatch steps taken by PyTorch in float64, written independently of our code.
 
 Usage: python test/learner/recordTorch.py  (the venv of bench/peers/install.sh)
 Layouts are ours: dense [in, out], convolutions [k, k, in, out], frames [M, H, W, S], activations flattened channels last.
@@ -142,9 +142,9 @@ def record(net, algo, size, steps, changes):
         r = log_ratio.exp()
         a = (advantages - advantages.mean()) / (advantages.std() + 1e-8) if settings["normalizeAdvantages"] else advantages
         extras = {}
-        if algo == "ano":
+        if algo in ("ano", "gano"):
             each = ano(r, a, settings["epsPos"], settings["epsNeg"])
-        elif algo == "ppo":
+        elif algo in ("ppo", "grpo"):
             each = ppo(r, a, settings["clip"])
         elif algo == "spo":
             each = spo(r, a, settings["clip"])
@@ -163,6 +163,13 @@ def record(net, algo, size, steps, changes):
             extras = {"tdErrors": pack(d)}
         else:
             each = policy.log_prob(actions) * a
+        if algo in ("grpo", "gano"):  # held to a reference: the initial policy, on other inputs so that it is not the same at the first step
+            with torch.no_grad():
+                reference, _ = outputs(net, initial, observations + 0.1)
+                against_old = (reference.log_prob(actions) - log_probs).float().double()
+            q = (log_probs + against_old - policy.log_prob(actions)).exp()  # pi_ref / pi
+            each = each - settings["referenceKlCoef"] * (q - 1 - q.log())
+            extras = {"referenceLogRatios": pack(against_old)}
         policy_loss = -each.mean()
         error = (value - returns) ** 2
         if settings["valueClip"] is not None:
@@ -178,7 +185,7 @@ def record(net, algo, size, steps, changes):
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(p.values(), settings["maxGradNorm"])
         optimizer.step()
-        half = torch.where(a >= 0, settings["epsPos"], settings["epsNeg"]) if algo == "ano" else settings["clip"]
+        half = torch.where(a >= 0, settings["epsPos"], settings["epsNeg"]) if algo in ("ano", "gano") else settings["clip"]
         if algo.startswith("ppo-kl") or algo in ("a2c", "pg", "trpo"):
             half = math.inf
         metrics = {
@@ -311,6 +318,14 @@ def main():
         record_trpo(categorical, 16, 4, {**trpo, "maxKl": 0.05}),
         record_trpo(small_frames, 12, 2, {**trpo, "cgIterations": 4}),
     ]
+    groups = {"valueCoef": 0, "normalizeAdvantages": False}
+    held = [
+        record(gaussian, "grpo", 32, 4, {**groups, "referenceKlCoef": 0.04}),
+        record(categorical, "grpo", 32, 4, {**groups, "referenceKlCoef": 2.0, "entropyCoef": 0}),
+        record(gaussian, "gano", 32, 4, {**groups, "referenceKlCoef": 2.0}),
+        record(categorical, "gano", 32, 4, {**groups, "referenceKlCoef": 0.04}),
+    ]
+    (target.parent / "torchReference.json").write_text(json.dumps({"torch": torch.__version__, "cases": held}) + "\n")
     (target.parent / "torchTrustRegion.json").write_text(json.dumps({"torch": torch.__version__, "cases": steps}) + "\n")
     (target.parent / "torchObjectives.json").write_text(json.dumps({"torch": torch.__version__, "cases": more}) + "\n")
 

@@ -16,7 +16,7 @@ export interface Recorded {
   })[];
   readonly final: Readonly<Record<string, string>>; // float64
 }
-export const cases = ["torchUpdate", "torchObjectives"].flatMap(
+export const cases = ["torchUpdate", "torchObjectives", "torchReference"].flatMap(
   (name) =>
     (JSON.parse(readFileSync(new URL(`../golden/${name}.json`, import.meta.url), "utf8")) as { cases: Recorded[] })
       .cases,
@@ -38,6 +38,7 @@ function minibatch(recorded: Recorded, step: Recorded["steps"][number]): Minibat
     ...(step.klCoef && { klCoef: floats(step.klCoef) }),
     ...(step.oldPolicy && { oldPolicy: floats(step.oldPolicy) }),
     ...(step.tdErrors && { tdErrors: floats(step.tdErrors) }),
+    ...(step.referenceLogRatios && { referenceLogRatios: floats(step.referenceLogRatios) }),
   };
 }
 

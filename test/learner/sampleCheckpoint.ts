@@ -30,6 +30,7 @@ export function sampleCheckpoint(): {
     observations: new Map([4, 5].map((version) => [version, moments(4)])),
     rewards: { moments: moments(1), returns: Float64Array.of(1, 2, 3, 4) },
     klCoef: 0.5,
+    reference: { version: 4, weights: arrays, observations: moments(4) },
   };
   const policies = [4, 5].map((version) => {
     const bytes = Buffer.from(`policy ${version}`);
@@ -58,6 +59,13 @@ export function sampleCheckpoint(): {
     counters: { learner_wait_seconds: 1.25 },
   };
   const parts = { metadata, trainer: encodeTrainerState(numbers, network), policies, starts };
-  const outline = { network, environments: 4, observationVersions: [4, 5], normalizeRewards: true, steersKlCoef: true };
+  const outline = {
+    network,
+    environments: 4,
+    observationVersions: [4, 5],
+    normalizeRewards: true,
+    steersKlCoef: true,
+    hasReference: true,
+  };
   return { parts, config, bytes: Buffer.from(encodeCheckpoint(parts)), outline };
 }

@@ -113,6 +113,7 @@ export const objectiveSettings: ObjectiveSettings = {
   omega1: 0.005,
   omega2: 0.005,
   papoK: 7,
+  referenceKlCoef: 0.04,
   objectiveOptions: {},
 };
 

@@ -42,6 +42,13 @@ it("names every difference with both values, and nothing else", () => {
   ]);
 });
 
+it("names an objective of one's own that changed, came or went", () => {
+  const [before, after] = ["sha256 ab", "sha256 cd"].map((objective) => fingerprint({ ...learner, objective }));
+  expect(fingerprintDifferences(before!, before!)).toEqual([]);
+  expect(fingerprintDifferences(before!, after!)).toEqual(["learner objective: sha256 ab against sha256 cd"]);
+  expect(fingerprintDifferences(before!, fingerprint(learner))).toEqual(["learner objective: sha256 ab against none"]);
+});
+
 it("compares an actor with a learner by what both have", () => {
   expect(fingerprintDifferences(fingerprint(null), fingerprint(learner))).toEqual([]);
 });

@@ -24,6 +24,17 @@ it.each<[object, RegExp]>([
     /network\.activation: .*"tanh"\|"relu"\|"elu"\|"leakyRelu"\|"silu" \(got "gelu"\)/,
   ],
   [{ algo: "papo", gamma: 1 }, /gamma=1 with papo, whose bound divides by/],
+  [
+    { algo: "grpo", groupSize: 3 },
+    /groupSize=3 does not divide envBatchSize=8: .*Set groupSize to one of the divisors above 1 \(2, 4, 8\)/,
+  ],
+  [{ algo: "gano", envBatchSize: 1 }, /groupSize=8 does not divide envBatchSize=1: .*\(none: envBatchSize is 1\)/],
+  [{ algo: "grpo", groupSize: 1 }, /groupSize: .*>=2.*\(got 1\)/],
+  [{ algo: "grpo", policyLag: "async" }, /policyLag=async with grpo: nothing corrects .*Set policyLag to 0 or 1/],
+  [{ algo: "grpo", gaeLambda: 0.9 }, /gaeLambda=0\.9 does nothing: this run's algo, grpo/],
+  [{ algo: "gano", normalizeRewards: true }, /normalizeRewards=true is not gano, which has normalizeRewards=false/],
+  [{ algo: "gano", clip: 0.1 }, /clip=0\.1 does nothing: .*It reads epsPos, epsNeg, groupSize, referenceKlCoef/],
+  [{ groupSize: 4 }, /groupSize=4 does nothing: this run's algo, ano/],
   [{ gama: 0.9 }, /gama=0.9 .*Did you mean "gamma"\?/],
   [{ gama: 0.9, seed: -1 }, /seed: .*\(got -1\).*gama=0.9 /],
 ])("a wrong setting is named with its value and what is allowed: %j", (given, message) => {
@@ -109,6 +120,13 @@ it("names ten of many settings that are none, and how many more there are", () =
   const resolve = (): unknown => resolveRunConfig({ env: "CartPole-v1", ...many });
   expect(resolve).toThrow(/extra9=9 is no setting; and 15 more\./);
   expect(resolve).not.toThrow(/extra10/);
+});
+
+it("gives group-relative runs undiscounted returns and groups that fit the preset's EnvBatches", () => {
+  const [atari, mujoco] = ["Pong-v5", "Hopper-v4"].map((env) => resolveRunConfig({ env, algo: "grpo" }));
+  expect([atari!.groupSize, atari!.gamma, mujoco!.groupSize, mujoco!.gamma]).toEqual([4, 1, 8, 1]);
+  expect([mujoco!.referenceKlCoef, mujoco!.referenceEvery]).toEqual([0.04, 10]);
+  expect(resolveRunConfig({ env: "Hopper-v4", algo: "gano", gamma: 0.9 }).gamma).toBe(0.9);
 });
 
 it("keeps a stored run's settings on resume, whatever its algorithm's defaults are", () => {

@@ -17,6 +17,8 @@ it.each<[algorithm: string, atLeast: number, ...flags: string[]]>([
   ["trpo", 150],
   ["a2c", 150, "--total-steps", "76800", "--set", "rolloutSteps=16", "--set", "learningRate=0.003"],
   ["pg", 150, "--total-steps", "102400", "--set", "learningRate=0.003"],
+  ["grpo", 100, "--total-steps", "76800", "--set", "learningRate=0.003", "--set", "envs=32"],
+  ["gano", 100, "--total-steps", "76800", "--set", "learningRate=0.003", "--set", "envs=32"],
   ["ano", 100, "--policy-lag", "async", "--set", "vtrace=true"],
 ])("--algo %s learns CartPole-v1 to a mean return over %i", { timeout: 120_000 }, async (algo, atLeast, ...flags) => {
   const steps = flags.includes("--total-steps") ? [] : ["--total-steps", "51200"];

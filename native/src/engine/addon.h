@@ -214,7 +214,10 @@ class BatchObject : public Napi::ObjectWrap<BatchObject<Family>> {
         throw EngineError("SHAPE", "The snapshot is not a Uint8Array.", "Give the bytes that save() gave.");
       const size_t length = info[0].As<Napi::TypedArray>().ElementLength();
       const auto* bytes = static_cast<uint8_t*>(arrayData("snapshot", info[0], napi_uint8_array, length));
-      batch().load(bytes, length, arrays());
+      const auto* sources = info[1].IsUndefined()
+                                ? nullptr
+                                : static_cast<int32_t*>(arrayData("sources", info[1], napi_int32_array, batch().size()));
+      batch().load(bytes, length, sources, arrays());
     });
   }
 

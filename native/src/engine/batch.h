@@ -106,19 +106,28 @@ class Batch {
     to.patch<uint64_t>(start - 8, to.size() - start);
   }
 
-  // Continues from `save`. On any error the batch, and what it wrote, are as they were.
-  void load(const uint8_t* bytes, size_t length, const BatchArrays& out) {
+  // Continues from `save`: environment e from the saved one sources[e], or from its own where `sources` is null. On any
+  // error the batch, and what it wrote, are as they were.
+  void load(const uint8_t* bytes, size_t length, const int32_t* sources, const BatchArrays& out) {
     Reader body = checkedBody(bytes, length);
+    std::vector<Episode> saved(size());
+    std::vector<Reader> sections;
+    for (Episode& episode : saved) sections.push_back(readEpisode(body, episode));
+    body.expectEnd();
     std::vector<Episode> episodes(size());
     Writer before;
     if (ready_) save(before);
     try {
       for (size_t e = 0; e < size(); ++e) {
-        Reader section = readEpisode(body, episodes[e]);
+        const size_t from = sources == nullptr ? e : static_cast<size_t>(sources[e]);
+        if (from >= size())
+          throw EngineError("SHAPE", "sources[" + std::to_string(e) + "] is " + std::to_string(sources[e]) + ".",
+                            "Sources are 0 to " + std::to_string(size() - 1) + ", the snapshot's environments.");
+        Reader section = sections[from];
         environments_[e]->load(section);
         section.expectEnd();
+        episodes[e] = saved[from];
       }
-      body.expectEnd();
     } catch (...) {
       if (ready_) restore(before);
       throw;
