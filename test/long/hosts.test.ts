@@ -28,7 +28,7 @@ async function startOn(hosts: NetworkHosts): Promise<Fleet> {
     },
     wrap: (name) => hosts.on(host(name)),
   });
-  await fleet.update(3, 180_000);
+  await fleet.update(3, 600_000);
   return fleet;
 }
 

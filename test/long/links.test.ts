@@ -23,7 +23,7 @@ it.skipIf(missing !== null).each(["learner", "nats", "coordinator"] as const sat
   async (name) => {
     const options = { config, actors: 2, stepMs: 10, deploy: { leaseSeconds: 10 } };
     const { fleet, links } = await ProxiedFleet.start(toxiproxy!, options);
-    await fleet.update(3, 120_000);
+    await fleet.update(3, 600_000);
     const link = links[name];
     const before = fleet.resources();
     for (const [kind, strike, repair] of [
@@ -36,7 +36,7 @@ it.skipIf(missing !== null).each(["learner", "nats", "coordinator"] as const sat
       const { update } = fleet.records().at(-1)!;
       const held = delay(faultMs);
       // a link that carries, however slowly, must not stop the training
-      if (kind === "200 ms late" || kind === "at 1 MB/s") await fleet.update(update + 2, 120_000);
+      if (kind === "200 ms late" || kind === "at 1 MB/s") await fleet.update(update + 2, 240_000);
       await held;
       await repair();
       await fleet.recovered(`link to ${name} ${kind}`, { timeoutMs: 60_000 });
