@@ -16,7 +16,7 @@ const mostGrowth = 200e6; // bytes of RSS, of two servers and all the hostile cl
 
 async function refused(port: number): Promise<Record<string, number>> {
   const text = await metricsPage(port);
-  const found = [...text.matchAll(/_refused_total\{reason="(\w+)"\} (\d+)/g)];
+  const found = [...text.matchAll(/anchorage_(?:learner|coordinator)_refused_total\{reason="(\w+)"\} (\d+)/g)];
   return Object.fromEntries(found.map(([, reason, count]) => [reason, Number(count)]));
 }
 

@@ -2,7 +2,7 @@
 export async function metricsPage(port: number, host = "127.0.0.1"): Promise<string> {
   const answer = await fetch(`http://${host}:${port}/metrics`, { signal: AbortSignal.timeout(10_000) });
   return (await answer.text())
-    .replace(/(?:run="[^"]*",)?role="(?:coordinator|learner|actor)"/g, "")
+    .replace(/(?:run="[^"]*",)?\brole="(?:coordinator|learner|actor)"/g, "")
     .replace(/,(?=[,}])|(?<=\{),/g, "")
     .replaceAll("{}", "");
 }
