@@ -1,7 +1,11 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { generalizedAdvantages } from "../../learner/gae.ts";
+import { objectives } from "../../learner/objectives/registry.ts";
+import { loadTensorFlow, type Tensor } from "../../learner/tensorflow.ts";
 import { type VtraceInput, vtrace } from "../../learner/vtrace.ts";
+import { categoricalNetwork, objectiveSettings, samplesAt } from "./updateCases.ts";
 
 const column = (...x: number[]): Float32Array => Float32Array.from(x);
 const none = new Uint8Array(2);
@@ -66,6 +70,48 @@ describe("on policy", () => {
           });
       }),
     );
+  });
+});
+
+describe("against PyTorch, which sums the paper's formulas as they stand (recordVtrace.py)", () => {
+  const recorded = JSON.parse(readFileSync(new URL("../golden/torchVtrace.json", import.meta.url), "utf8"));
+  const { steps, batch, gamma, rhoBar, cBar, actionCount } = recorded;
+  const floats = (name: string) => Float32Array.from(recorded[name] as number[]);
+  const x: VtraceInput = {
+    steps,
+    batch,
+    rewards: floats("rewards"),
+    values: floats("values"),
+    nextValues: floats("nextValues"),
+    terminated: Uint8Array.from(recorded.terminated),
+    truncated: Uint8Array.from(recorded.truncated),
+    logRatios: floats("logRatios"),
+  };
+  const got = vtrace(x, { gamma, rhoBar, cBar, weighted: true });
+
+  it.each(["returns", "advantages"] as const)("the %s agree", (name) => {
+    expect(recorded[name].length).toBe(steps * batch);
+    got[name].forEach((value, i) => {
+      expect(value, `${name}[${i}]`).toBeCloseTo(recorded[name][i], 5);
+    });
+  });
+
+  it("and so does the gradient of A2C's loss on them: IMPALA's", () => {
+    const network = categoricalNetwork(4, [4], actionCount);
+    const tf = loadTensorFlow({ device: "cpu", onednn: "off", threads: 1, network });
+    const chosen = tf.oneHot(tf.tensor1d(recorded.actions, "int32"), actionCount);
+    const loss = (logits: Tensor): Tensor => {
+      const logProb = tf.sum(tf.mul(tf.logSoftmax(logits as Parameters<typeof tf.logSoftmax>[0]), chosen), 1);
+      const samples = samplesAt(tf, tf.zerosLike(logProb), tf.tensor1d(got.advantages), { logProb });
+      return tf.neg(tf.mean(objectives.a2c.perSample(tf, samples, objectiveSettings)));
+    };
+    const logits = tf.tensor2d(floats("logits"), [steps * batch, actionCount]);
+    expect(loss(logits).dataSync()[0]).toBeCloseTo(recorded.loss, 6);
+    tf.grad(loss)(logits)
+      .dataSync()
+      .forEach((value, i) => {
+        expect(value, `gradient[${i}]`).toBeCloseTo(recorded.gradient[i], 7);
+      });
   });
 });
 
