@@ -62,7 +62,7 @@ it("each alert is tested where it fires and where it must not, each recorded ser
   const cases = tests.flatMap((test) => test.alert_rule_test ?? []);
   for (const { alert } of alerts) {
     const expected = cases.filter(({ alertname }) => alertname === alert).map(({ exp_alerts }) => exp_alerts.length);
-    expect(expected, `${alert} fires`).toContain(1);
+    expect(Math.max(...expected), `${alert} fires`).toBeGreaterThan(0);
     expect(expected, `${alert} rests`).toContain(0);
   }
   const values = tests
