@@ -4,6 +4,7 @@ import type { ReportReply } from "../proto/gen/anchorage/v1/ReportReply.ts";
 import type { Run } from "../proto/gen/anchorage/v1/Run.ts";
 import type { Status } from "../proto/gen/anchorage/v1/Status.ts";
 import type { UpdateReport__Output } from "../proto/gen/anchorage/v1/UpdateReport.ts";
+import { buildId } from "../shared/build.ts";
 import { OperatorError } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
 import { configDigest, runShape } from "../shared/runConfig.ts";
@@ -41,7 +42,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
   readonly parts: TrainingRunParts;
   readonly totalSteps: number; // agent steps
   readonly #rounds: number;
-  readonly #identity: Pick<Run, "run_id" | "config_json" | "config_digest" | "nats">;
+  readonly #identity: Pick<Run, "run_id" | "config_json" | "config_digest" | "nats" | "build">;
   readonly #policy: PolicyFile;
   #reporting: Promise<unknown> = Promise.resolve();
   metricsPort = 0;
@@ -59,7 +60,13 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
     this.#rounds = rounds;
     this.totalSteps = rounds * stepsPerRound;
     const config_json = JSON.stringify(config);
-    this.#identity = { run_id: run.runId, config_json, config_digest: configDigest(config), nats: parts.nats };
+    this.#identity = {
+      run_id: run.runId,
+      config_json,
+      config_digest: configDigest(config),
+      nats: parts.nats,
+      build: buildId(),
+    };
   }
 
   get state(): Readonly<RunStateFile> {

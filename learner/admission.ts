@@ -79,9 +79,10 @@ export class Admission {
       explanation: `${what} is ${quoted(theirs, 100) || "empty"}, the learner's is ${ours}`,
     });
     if (hello.run_id !== runId) return differs("run", "the actor's run id", hello.run_id, runId);
+    // before the config, which another build may read otherwise
+    if (hello.build !== build) return differs("build", "the actor's build", hello.build, build);
     if (hello.config_digest !== configDigest)
       return differs("config", "the actor's config digest", hello.config_digest, configDigest);
-    if (hello.build !== build) return differs("build", "the actor's build", hello.build, build);
     if (!actorId.test(hello.actor_id))
       return {
         reason: "hello",

@@ -1,4 +1,5 @@
 import type { Run__Output } from "../proto/gen/anchorage/v1/Run.ts";
+import { buildId } from "./build.ts";
 import type { CallSettings, CoordinatorClient } from "./coordinatorClient.ts";
 import type { DeployConfig } from "./deployConfig.ts";
 import { messageOf, OperatorError } from "./errors.ts";
@@ -46,12 +47,12 @@ export async function starting<T>(
 }
 
 /** Throws MISMATCH where this build does not read the config as the coordinator's does. */
-export function readRunConfig(run: Pick<Run__Output, "run_id" | "config_json" | "config_digest">): RunConfig {
+export function readRunConfig(run: Pick<Run__Output, "run_id" | "config_json" | "config_digest" | "build">): RunConfig {
   const mismatch = (why: string, cause?: unknown): OperatorError =>
     new OperatorError(
       "MISMATCH",
       `The config of run ${run.run_id} is not readable here: ${why.replace(/\.$/, "")}.`,
-      "Run the same build in every process.",
+      `The coordinator's build is ${run.build || "unknown"}, this process's ${buildId()}: run the same build in every process.`,
       { cause },
     );
   let config: RunConfig;

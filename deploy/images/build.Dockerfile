@@ -14,8 +14,8 @@ ENV ANCHORAGE_CACHE=/anchorage/cache \
     ANCHORAGE_DEVICE=${DEVICE} \
     ANCHORAGE_WITHOUT_ATARI=${WITHOUT_ATARI} \
     ANCHORAGE_WITHOUT_MUJOCO=${WITHOUT_MUJOCO}
-# what set-up reads comes first: other sources may change without all of this being made again
-COPY package.json package-lock.json ./
+# what set-up reads comes first: other sources may change without all of this being made again (.npmrc: no install scripts)
+COPY .npmrc package.json package-lock.json ./
 COPY scripts ./scripts
 COPY native ./native
 COPY learner ./learner

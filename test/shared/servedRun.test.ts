@@ -11,7 +11,12 @@ it("gives the coordinator's run and its config", async () => {
 });
 
 const config = resolveRunConfig({ env: "CartPole-v1" });
-const good = { run_id: "r", config_json: JSON.stringify(config), config_digest: configDigest(config) };
+const good = {
+  run_id: "r",
+  config_json: JSON.stringify(config),
+  config_digest: configDigest(config),
+  build: "0.0.9+other",
+};
 
 it.each([
   ["a field that this build does not know", { config_json: JSON.stringify({ ...config, temperature: 1 }) }],
@@ -20,6 +25,6 @@ it.each([
 ])("refuses %s", (_what, change) => {
   expect(readRunConfig(good)).toEqual(config);
   expect(() => readRunConfig({ ...good, ...change })).toThrow(
-    /^\[MISMATCH\] The config of run r .*Run the same build/s,
+    /^\[MISMATCH\] The config of run r .*build is 0\.0\.9\+other, this process's \d+\.\d+\.\d+.*: run the same build/s,
   );
 });

@@ -14,6 +14,7 @@ export interface Run {
   'newest_checkpoint'?: (number);
   'failure'?: (string);
   'damaged_checkpoints'?: (number);
+  'build'?: (string);
 }
 
 export interface Run__Output {
@@ -28,4 +29,5 @@ export interface Run__Output {
   'newest_checkpoint': (number);
   'failure': (string);
   'damaged_checkpoints': (number);
+  'build': (string);
 }
