@@ -3,7 +3,9 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-const cache = process.env.ANCHORAGE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "anchorage");
+/** What tests fetch once per machine. */
+export const testCache =
+  process.env.ANCHORAGE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "anchorage");
 const python = process.env.ANCHORAGE_PYTHON || "python3";
 
 /** Packages from pip, fetched once per machine into a folder of their own. */
@@ -13,7 +15,7 @@ export class PythonPackages {
 
   /** `name`: of the folder, which belongs to these requirements for good. */
   constructor(name: string, requirements: readonly string[]) {
-    this.folder = join(cache, `python-${name}`);
+    this.folder = join(testCache, `python-${name}`);
     this.missing = existsSync(this.folder) ? null : this.#install(requirements);
   }
 
@@ -22,7 +24,7 @@ export class PythonPackages {
     const beside = `${this.folder}.${process.pid}`;
     const pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", beside];
     try {
-      execFileSync(python, [...pip, ...requirements], { stdio: "pipe", timeout: 100_000 });
+      execFileSync(python, [...pip, ...requirements], { stdio: "pipe", timeout: 240_000 });
       if (!existsSync(this.folder)) renameSync(beside, this.folder);
       return null;
     } catch (error) {
