@@ -1,7 +1,7 @@
 /**
  * node scripts/roleImage.mjs ROLE FOLDER: copies what the processes of a role need from a clone that is set up and compiled,
  * under the same paths below FOLDER: their part of dist/, the npm packages that it imports and what those depend on, the
- * native parts. So the actor's image has no TensorFlow, and the learner's no environment. For deploy/images.
+ * native parts. With --packages in place of a folder it prints the npm packages, as JSON. So the actor's image has no TensorFlow, and the learner's no environment. For deploy/images.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, realpathSync } from "node:fs";
@@ -29,7 +29,6 @@ const only = {
 const readJson = (file) => JSON.parse(readFileSync(file, "utf8"));
 
 async function copyRole(role, target) {
-  if (!roles[role]) throw new SetupError(`There is no role ${role}: ${Object.keys(roles).join(", ")}.`);
   const paths = readJson(pathsFile);
   const copy = (path, filter) => copyTo(target, path, filter);
   const own = ownParts(role, paths);
@@ -40,12 +39,15 @@ async function copyRole(role, target) {
   const files = await modulesOf(role);
   for (const file of files) await copy(relative(projectRoot, file));
   for (const path of [...always, ...(only[role] ?? [])]) await copy(path);
+  for (const folder of await packagesOf(role, paths)) await copy(folder, keptOfPackage);
+}
+
+/** Folders of the npm packages that a role's image holds, relative to the project. */
+async function packagesOf(role, paths) {
   const device = paths.tensorflow?.device === "gpu" ? "-gpu" : "";
-  const wanted = [
-    ...externals(files),
-    ...roles[role].packages.map((name) => (name === tensorflow ? `${name}${device}` : name)),
-  ];
-  for (const folder of packageFolders(wanted)) await copy(relative(projectRoot, folder), keptOfPackage);
+  const named = roles[role].packages.map((name) => (name === tensorflow ? `${name}${device}` : name));
+  const wanted = [...externals(await modulesOf(role)), ...named];
+  return packageFolders(wanted).map((folder) => relative(projectRoot, folder));
 }
 
 /** paths.json with null for what this role does not load. */
@@ -121,7 +123,7 @@ function packageFolders(names) {
     const folder = resolved(name, from);
     if (folder === null && needed)
       throw new SetupError(`${name} is not installed, which ${from} needs: run npm run setup.`);
-    if (folder === null || found.has(folder)) continue;
+    if (folder === null || found.has(folder) || name.startsWith("@types/")) continue; // no process loads types
     found.add(folder);
     const { dependencies = {}, optionalDependencies = {} } = readJson(join(folder, "package.json"));
     for (const each of Object.keys(dependencies)) waiting.push([each, folder, !(each in optionalDependencies)]);
@@ -157,8 +159,13 @@ async function copyTo(target, path, keep = () => true) {
   await cp(source, join(target, path), { recursive: true, dereference: true, filter });
 }
 
-if (startedAs(import.meta.url)) {
-  const [role, target] = process.argv.slice(2);
-  if (target === undefined) fail(new SetupError("Give a role and a folder: node scripts/roleImage.mjs actor /image"));
-  copyRole(role, target).catch(fail);
+async function main(role, target) {
+  if (target === undefined || !roles[role])
+    throw new SetupError(
+      `Give a role (${Object.keys(roles).join(", ")}) and a folder: node scripts/roleImage.mjs actor /image`,
+    );
+  if (target === "--packages") console.log(JSON.stringify(await packagesOf(role, readJson(pathsFile))));
+  else await copyRole(role, target);
 }
+
+if (startedAs(import.meta.url)) main(...process.argv.slice(2)).catch(fail);

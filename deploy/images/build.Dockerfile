@@ -16,9 +16,10 @@ ENV ANCHORAGE_CACHE=/anchorage/cache \
     ANCHORAGE_WITHOUT_MUJOCO=${WITHOUT_MUJOCO}
 # what set-up reads comes first: other sources may change without all of this being made again (.npmrc: no install scripts)
 COPY .npmrc package.json package-lock.json ./
-COPY scripts ./scripts
+COPY scripts/setup ./scripts/setup
+COPY scripts/setup.mjs scripts/pins.mjs ./scripts/
 COPY native ./native
-COPY learner ./learner
+COPY learner/compile ./learner/compile
 RUN node scripts/setup.mjs
 COPY . .
 RUN node scripts/build.mjs

@@ -1,0 +1,64 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { projectRoot } from "../../shared/nativeParts.ts";
+import { kubernetesFolder } from "./rendered.ts";
+
+const script = join(projectRoot, "scripts", "roleImage.mjs");
+const dockerfile = (name: string): string =>
+  readFileSync(join(projectRoot, "deploy", "images", `${name}.Dockerfile`), "utf8");
+
+/** npm packages in the image of a role. */
+const packagesOf = async (role: string): Promise<string[]> => {
+  const { stdout } = await execa(process.execPath, [script, role, "--packages"]);
+  return (JSON.parse(stdout) as string[]).map((folder) => folder.replace(/^.*node_modules\//, ""));
+};
+
+describe("images hold what their role loads and no more:", () => {
+  it("the actor has onnxruntime and no TensorFlow", async () => {
+    const packages = await packagesOf("actor");
+    expect(packages).toEqual(expect.arrayContaining(["onnxruntime-node", "piscina", "@grpc/grpc-js", "zod"]));
+    expect(packages.filter((name) => name.startsWith("@tensorflow/"))).toEqual([]);
+  });
+
+  it("the learner has TensorFlow and no onnxruntime", async () => {
+    const packages = await packagesOf("learner");
+    expect(packages.some((name) => name.startsWith("@tensorflow/tfjs-node"))).toBe(true);
+    expect(packages).not.toContain("onnxruntime-node");
+  });
+
+  it("the coordinator has neither", async () => {
+    const packages = await packagesOf("coordinator");
+    expect(packages).toContain("@grpc/grpc-js");
+    expect(packages.filter((name) => /^@tensorflow|^onnxruntime/.test(name))).toEqual([]);
+  });
+
+  it("none has what only a developer needs", async () => {
+    const { devDependencies } = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8"));
+    for (const role of ["coordinator", "learner", "actor"])
+      expect((await packagesOf(role)).filter((name) => name in devDependencies)).toEqual([]);
+  });
+});
+
+describe("Dockerfiles", () => {
+  it.each(["coordinator", "learner", "actor", "nats"])(
+    "%s: the user and ports of the manifests, from a pinned base",
+    (role) => {
+      const text = dockerfile(role);
+      expect(text).toMatch(/^USER 10001:10001$/m);
+      const file = parse(readFileSync(join(kubernetesFolder, "base", "kustomization.yaml"), "utf8"));
+      const image = file.images.find((each: { name: string }) => each.name === `anchorage/${role}`);
+      expect(text).toContain(`-t anchorage/${role}:${image.newTag} .`);
+      const froms = [...text.matchAll(/^FROM (\S+)/gm)].map(([, from]) => from);
+      expect(froms).toHaveLength(2);
+      for (const [, value] of text.matchAll(/^ARG \w+_IMAGE=(.+)$/gm)) expect(value).toMatch(/:\d+\.\d+\.\d+/);
+    },
+  );
+
+  it("run node itself as the first process, which gets the signals", () => {
+    for (const role of ["coordinator", "learner", "actor"])
+      expect(dockerfile(role)).toMatch(/^ENTRYPOINT \["node", "\/anchorage\/dist\/cli\/main.js"\]$/m);
+  });
+});
