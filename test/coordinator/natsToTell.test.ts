@@ -27,4 +27,4 @@ it("members of other hosts that would be told of this host's own NATS server are
     expect(said).toContain("new run");
     expect(said).not.toMatch(warning);
   }
-});
+}, 180_000);
