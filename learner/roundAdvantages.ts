@@ -4,7 +4,7 @@ import { discountedReturns } from "./discountedReturns.ts";
 import { type GaeInput, type GaeOutput, generalizedAdvantages, temporalDifferences } from "./gae.ts";
 import { groupAdvantages } from "./groupAdvantages.ts";
 import type { Samples } from "./minibatches.ts";
-import { type VtraceInput, vtrace } from "./vtrace.ts";
+import { importanceWeighted, type VtraceInput, vtrace } from "./vtrace.ts";
 
 /** Where a round's advantages go: arrays [T, N] that are made once. */
 export type AdvantageColumns = Pick<Samples, "advantages" | "returns" | "tdErrors">;
@@ -31,7 +31,7 @@ function advantagesOf(
   round: GaeInput & Partial<Pick<VtraceInput, "logRatios">>,
 ): GaeOutput & { readonly reported?: Record<string, number> } {
   const { gamma, gaeLambda, rhoBar, cBar } = config;
-  const { advantages: kind, ratio = true } = traitsOf(config.algo);
+  const { advantages: kind } = traitsOf(config.algo);
   if (kind === "group") {
     const { flat, used, ...relative } = groupAdvantages(round, gamma, config.groupSize);
     return { ...relative, reported: { group_flat: flat, group_used: used } };
@@ -41,6 +41,17 @@ function advantagesOf(
     return { advantages: returns, returns };
   }
   const { logRatios } = round;
-  if (logRatios) return vtrace({ ...round, logRatios }, { gamma, rhoBar, cBar, weighted: !ratio });
-  return generalizedAdvantages(round, gamma, gaeLambda);
+  if (!logRatios) return generalizedAdvantages(round, gamma, gaeLambda);
+  const { advantages, returns } = vtrace({ ...round, logRatios }, { gamma, rhoBar, cBar });
+  if (!weighsAdvantages(config)) return { advantages, returns };
+  const normalize = config.normalizeAdvantages;
+  return { advantages: importanceWeighted({ advantages, logRatios }, { rhoBar, normalize }), returns };
+}
+
+/**
+ * Whether a round's advantages come weighed for the policy's change, as V-trace's do for an objective that does not weigh by
+ * itself. They are then normalised over the round, before that, and not per minibatch after it.
+ */
+export function weighsAdvantages({ algo, vtrace }: Readonly<Pick<RunConfig, "algo" | "vtrace">>): boolean {
+  return vtrace && traitsOf(algo).ratio === false;
 }

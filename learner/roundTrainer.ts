@@ -15,7 +15,7 @@ import { exportPolicy } from "./onnxExport.ts";
 import { logRatios, meanKl, policyRows } from "./policyRows.ts";
 import { ReferencePolicy } from "./referencePolicy.ts";
 import { RewardScaling } from "./rewardScaling.ts";
-import { fillAdvantages } from "./roundAdvantages.ts";
+import { fillAdvantages, weighsAdvantages } from "./roundAdvantages.ts";
 import { type RoundBatch, RoundBatchBuilder, type TrainingRollout } from "./roundBatch.ts";
 import { roundSamples } from "./roundSamples.ts";
 import { StageClock } from "./stageClock.ts";
@@ -32,7 +32,8 @@ export function updateSettings(
   objective: Objective | null = null,
 ): UpdateSettings {
   const { minibatchSize } = runShape(config);
-  const own = objective === null ? {} : { objective };
+  const normalizeAdvantages = config.normalizeAdvantages && !weighsAdvantages(config);
+  const own = { ...(objective && { objective }), normalizeAdvantages };
   return { ...config, ...own, network: networkSpec(config, spec), minibatchSize, device, threads, onednn };
 }
 

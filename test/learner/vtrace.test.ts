@@ -3,13 +3,15 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { generalizedAdvantages } from "../../learner/gae.ts";
 import { objectives } from "../../learner/objectives/registry.ts";
+import { updateSettings } from "../../learner/roundTrainer.ts";
 import { loadTensorFlow, type Tensor } from "../../learner/tensorflow.ts";
-import { type VtraceInput, vtrace } from "../../learner/vtrace.ts";
+import { importanceWeighted, type VtraceInput, vtrace } from "../../learner/vtrace.ts";
+import { armRun } from "./trainingRounds.ts";
 import { categoricalNetwork, objectiveSettings, samplesAt } from "./updateCases.ts";
 
 const column = (...x: number[]): Float32Array => Float32Array.from(x);
 const none = new Uint8Array(2);
-const plain = { gamma: 0.5, rhoBar: 1, cBar: 1, weighted: false };
+const plain = { gamma: 0.5, rhoBar: 1, cBar: 1 };
 /** Two steps: rewards 1 and 2, V = 1 and 2, V' = 2 and 4; the actions twice and half as likely now. */
 const two: VtraceInput = {
   steps: 2,
@@ -30,11 +32,35 @@ it("bounds weights and traces: by hand", () => {
   expect([...advantages]).toEqual([1.5, 2]);
 });
 
-it("weighs the advantages by rho for an objective without a ratio", () => {
-  expect([...vtrace(two, { ...plain, weighted: true }).advantages]).toEqual([1.5, 1]);
-  // rhoBar 4 lets the first ratio of 2 through: 2 * 1.5, and v_0 = 1 + 2 * 1 + 0.5 * 1 * 1 = 3.5
-  const open = vtrace(two, { ...plain, rhoBar: 4, weighted: true });
-  expect([open.advantages[0], open.returns[0]]).toEqual([3, 3.5]);
+it("lets a ratio of 2 through where rhoBar is 4", () => {
+  // v_0 = 1 + 2 * 1 + 0.5 * 1 * 1 = 3.5
+  expect(vtrace(two, { ...plain, rhoBar: 4 }).returns[0]).toBe(3.5);
+});
+
+describe("for an objective without a ratio of its own", () => {
+  const given = { advantages: column(1.5, 2), logRatios: two.logRatios };
+
+  it("advantages are weighed by rho", () => {
+    const weighed = (rhoBar: number) => [...importanceWeighted(given, { rhoBar, normalize: false })];
+    expect(weighed(1)).toEqual([1.5, 1]); // ratios 2 and 0.5, the first bounded by 1
+    expect(weighed(4)).toEqual([3, 1]);
+  });
+
+  it("and normalised before: what the policy has dropped weighs nothing, whatever the mean is", () => {
+    // 1.5 and 2: mean 1.75, unbiased std sqrt(2 * 0.25^2) = 0.353553; -0.707107 * 1 and 0.707107 * 0.5
+    const weighed = importanceWeighted(given, { rhoBar: 1, normalize: true });
+    expect(weighed[0]).toBeCloseTo(-Math.SQRT1_2, 6);
+    expect(weighed[1]).toBeCloseTo(Math.SQRT1_2 / 2, 6);
+    const dropped = { advantages: column(5, -1, 2), logRatios: column(0, 0, -40) };
+    expect(Math.abs(importanceWeighted(dropped, { rhoBar: 1, normalize: true })[2]!)).toBeLessThan(1e-16);
+  });
+
+  it("a run normalises them nowhere else", () => {
+    const off = updateSettings(armRun({ algo: "a2c", epochs: 1, vtrace: true })).normalizeAdvantages;
+    const onPolicy = updateSettings(armRun({ algo: "a2c", epochs: 1 })).normalizeAdvantages;
+    const withRatio = updateSettings(armRun({ algo: "ppo", vtrace: true })).normalizeAdvantages;
+    expect([off, onPolicy, withRatio]).toEqual([false, true, true]);
+  });
 });
 
 it("cuts at the end of an episode: bootstraps through truncation but not through termination", () => {
@@ -87,7 +113,9 @@ describe("against PyTorch, which sums the paper's formulas as they stand (record
     truncated: Uint8Array.from(recorded.truncated),
     logRatios: floats("logRatios"),
   };
-  const got = vtrace(x, { gamma, rhoBar, cBar, weighted: true });
+  const settings = { gamma, rhoBar, cBar, normalize: false };
+  const { returns, advantages } = vtrace(x, settings);
+  const got = { returns, advantages: importanceWeighted({ advantages, logRatios: x.logRatios }, settings) };
 
   it.each(["returns", "advantages"] as const)("the %s agree", (name) => {
     expect(recorded[name].length).toBe(steps * batch);
