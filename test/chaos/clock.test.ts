@@ -48,7 +48,7 @@ it.skipIf(missing !== null)(
       name.startsWith("anchorage_coordinator_members_expired_total"),
     );
     expect(expired.filter(([, count]) => count > 0)).toEqual([]);
-    expect((await fleet.metrics("actor-1")).anchorage_actor_reconnects_total ?? 0).toBe(0);
+    expect((await fleet.metrics("actor-1")).anchorage_actor_learner_reconnects_total).toBe(0);
     const outcome = await fleet.finished(250_000);
     expect([outcome.circumstances.leasesExpired, outcome.circumstances.generations]).toEqual([0, 1]);
     expect(outcomeDifferences(await undisturbed(config), outcome)).toEqual([]);
