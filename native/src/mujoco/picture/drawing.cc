@@ -216,7 +216,8 @@ uint8_t encoded(float channel) {
     }
     return filled;
   }();
-  return table[static_cast<size_t>(std::clamp(channel, 0.0f, kBrightest) * (kEntries / kBrightest) + 0.5f)];
+  if (!(channel > 0)) return 0;  // also NaN, from a state that is finite in float64 only
+  return table[static_cast<size_t>(std::min(channel, kBrightest) * (kEntries / kBrightest) + 0.5f)];
 }
 
 Picture Drawing::picture() {
