@@ -30,4 +30,4 @@ it("a run with an objective of one's own goes on with the same file, and is refu
 
   writeFileSync(algo, source);
   expect(done(await run([...train, "--resume"])).agentSteps).toBe(20_480);
-}, 180_000);
+}, 300_000);
