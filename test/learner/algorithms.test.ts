@@ -133,6 +133,7 @@ describe("the reference policy", () => {
     expect(metrics.map((of) => of.reference_version)).toEqual([0, 0, 2, 2, 4]);
     const same = metrics.map((of) => of.reference_kl! < 1e-9); // the policy that acts is the reference, to rounding
     expect(same).toEqual([true, false, true, false, true]);
+    for (const each of metrics) expect(each.ratio_start_error).toBeLessThan(1e-4); // its weights are not left in the engine
   });
 
   it("stays the initial policy where referenceEvery is null", async () => {
