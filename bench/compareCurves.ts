@@ -2,7 +2,6 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Estimate, estimate, estimateOfPair, estimates } from "../cli/report/bootstrap.ts";
-import { readable } from "../cli/report/charts.ts";
 import { aggregateMean, mean } from "../cli/report/statistics.ts";
 import { readSuite } from "../cli/suite/suiteFile.ts";
 import { planSuite } from "../cli/suite/suitePlan.ts";
@@ -76,31 +75,35 @@ function meansOf({ curves }: Group): Float64Array {
 function rowOf(ours: Group): Row {
   const { environment, label } = ours;
   const row = { Environment: environment, Label: label };
-  if (!withPeer) return { ...row, ...numbers("", ours) };
+  if (!withPeer)
+    return {
+      ...row,
+      "each seed at the end": eachOf(ours),
+      "mean at the end": meanOf(scoresOf(ours)),
+      "mean of the whole run": meanOf(meansOf(ours)),
+    };
   const peer = groupOf(environment, label, "peer");
-  if (peer.curves.length === 0) return { ...row, ...numbers("ours", ours) };
   return {
     ...row,
-    ...numbers("ours", ours),
-    ...numbers("peer", peer),
+    "ours, each seed at the end": eachOf(ours),
+    "peer, each seed at the end": eachOf(peer),
+    "ours, mean": meanOf(scoresOf(ours)),
+    "peer, mean": meanOf(scoresOf(peer)),
     "ours - peer, at the end": difference(scoresOf(ours), scoresOf(peer)),
     "ours - peer, whole run": difference(meansOf(ours), meansOf(peer)),
   };
 }
 
-function numbers(side: string, group: Group): Row {
-  const scores = scoresOf(group);
-  const each = Array.from(scores, (score) => readable(Math.round(score))).join(", ");
-  const end = estimate([scores], aggregateMean, settings);
-  const whole = estimate([meansOf(group)], aggregateMean, settings);
-  return {
-    [`${side} each seed`.trim()]: each,
-    [`${side} mean at the end`.trim()]: withInterval(end, scores.length),
-    [`${side} mean of the run`.trim()]: withInterval(whole, scores.length),
-  };
+function eachOf(group: Group): string {
+  return Array.from(scoresOf(group), (score) => String(Math.round(score))).join(", ") || "not run yet";
+}
+
+function meanOf(scores: Float64Array): string {
+  return scores.length === 0 ? "" : withInterval(estimate([scores], aggregateMean, settings), scores.length);
 }
 
 function difference(ours: Float64Array, peer: Float64Array): string {
+  if (peer.length === 0) return "";
   const apart = estimateOfPair([ours], [peer], (x, y) => mean(x[0]!) - mean(y[0]!), settings);
   return withInterval(apart, Math.min(ours.length, peer.length));
 }

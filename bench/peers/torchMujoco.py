@@ -2,8 +2,8 @@
 
 Usage: python torchMujoco.py --env Hopper-v4 --algo ano --eps 0.3 --seed 1 --steps 500000 --curve FILE.csv
 Writes agent_steps, episodes, mean_return (raw, last 100 episodes) for each round, and the file only once the run is whole.
-Written from the formulas of the paper, apart from our TypeScript. It differs from ours in one point: observation statistics
-move on before every step, as gymnasium's NormalizeObservation has it; ours do so between rounds.
+Written from the formulas of the paper, apart from our TypeScript. Observation statistics move on before every step, as
+gymnasium's NormalizeObservation has it; ours do so between rounds, which --statistics round does here.
 """
 import argparse, collections, csv, json, os, resource, time
 
@@ -32,18 +32,30 @@ class Moments:
 class Environments:
     """128 EnvPool environments that reset at once where an episode ends and hand the last observation out apart."""
 
-    def __init__(self, name, seed):
+    def __init__(self, name, seed, statistics):
         self.pool = envpool.make(name, env_type="gymnasium", num_envs=ENVS, num_threads=1, seed=10_000 * seed)
         self.observed, self.returned = Moments(self.pool.observation_space.shape), Moments()
         self.discounted, self.sums = np.zeros(ENVS), np.zeros(ENVS)
         self.newest, self.episodes = collections.deque(maxlen=100), 0
+        self.statistics, self.waiting = statistics, []
 
     def start(self):
         return self.observe(self.pool.reset()[0])
 
     def observe(self, raw):
-        self.observed.fold(raw)
+        self.waiting.append(raw.copy())
+        if self.statistics == "step":
+            self.fold(0)
         return self.normalised(raw)
+
+    def fold(self, left):
+        """All observations so far, but for the newest `left`."""
+        while len(self.waiting) > left:
+            self.observed.fold(self.waiting.pop(0))
+
+    def end_round(self):
+        """The newest observation is the next round's first."""
+        self.fold(1)
 
     def normalised(self, raw):
         scaled = (raw - self.observed.mean) / np.sqrt(self.observed.variance + 1e-8)
@@ -153,7 +165,7 @@ def train(args):
     """-> [(agent steps, episodes, mean return or nan)] by round."""
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
-    envs = Environments(args.env, args.seed)
+    envs = Environments(args.env, args.seed, args.statistics)
     shapes = (envs.pool.observation_space.shape[0], envs.pool.action_space.shape[0])
     agent = Agent(*shapes)
     optimizer = torch.optim.Adam(agent.parameters(), eps=1e-5, fused=True)
@@ -167,6 +179,7 @@ def train(args):
         advantages = advantages_of(rewards, values, following, *flags)
         batch = [x.flatten(0, 1) for x in (observations, actions, log_probs, values, advantages)]
         update(agent, optimizer, {"ppo": ppo, "ano": ano}[args.algo], args.eps, batch)
+        envs.end_round()
         mean = float(np.mean(envs.newest)) if envs.newest else float("nan")
         curve.append(((k + 1) * ENVS * HORIZON, envs.episodes, mean))
     return curve
@@ -180,6 +193,7 @@ def main():
     parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
     parser.add_argument("--steps", type=int, default=500_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--statistics", choices=["step", "round"], default="step", help="when observation statistics move on")
     parser.add_argument("--curve", required=True)
     args = parser.parse_args()
     started = time.perf_counter()
