@@ -16,6 +16,13 @@ export function processUse(pid: number): ProcessUse | null {
   return { residentMiB: Number(resident) / 1024, threads, files };
 }
 
+/** Clock ticks from the machine's start to the process's; null: there is none, or it has ended and nobody took notice. */
+export function startedAt(pid: number): number | null {
+  const stat = ifThere(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
+  const [state, ...fields] = stat?.slice(stat.lastIndexOf(")") + 2).split(" ") ?? ["Z"]; // from field 3 on, behind the name
+  return state === "Z" ? null : Number(fields[18]);
+}
+
 export interface LivingChild {
   readonly pid: number;
   readonly command: readonly string[];
@@ -30,10 +37,10 @@ export function processesBelow(pid: number): LivingChild[] {
     .filter(Boolean)
     .flatMap((child) => {
       const command = ifThere(() => readFileSync(`/proc/${child}/cmdline`, "utf8"));
-      const stat = ifThere(() => readFileSync(`/proc/${child}/stat`, "utf8"));
-      if (!command || !stat) return [];
-      const startedAt = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]); // field 22; 3 follows the name
-      return [{ pid: Number(child), command: command.split("\0"), startedAt }, ...processesBelow(Number(child))];
+      const started = startedAt(Number(child));
+      if (!command || started === null) return [];
+      const one = { pid: Number(child), command: command.split("\0"), startedAt: started };
+      return [one, ...processesBelow(Number(child))];
     });
 }
 

@@ -6,7 +6,7 @@ import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { updateRecords } from "../chaos/runRecord.ts";
 import { type Finished, type Running, start } from "../system/command.ts";
 import { scrape } from "../system/scrape.ts";
-import { processesBelow, processUse } from "./processUse.ts";
+import { processesBelow, processUse, startedAt } from "./processUse.ts";
 
 /** One measured number. `process`: role, for an actor with its pid; "run" for what belongs to none. */
 export interface Sample {
@@ -45,7 +45,7 @@ export class SoakRun {
   readonly name: string;
   readonly runDir: string;
   readonly #running: Running;
-  readonly #seen = new Set<number>();
+  readonly #seen = new Map<number, number>(); // pid -> when it started: pids are given again
   #client: CoordinatorClient | null = null;
 
   constructor({ name, folder, config, actors }: SoakSettings) {
@@ -68,13 +68,13 @@ export class SoakRun {
       if (program!.endsWith("nats-server")) return [{ pid, startedAt, role: "nats" }];
       return script?.endsWith("main.js") ? [{ pid, startedAt, role: argument! }] : []; // else the shell that keeps NATS
     });
-    for (const one of below) this.#seen.add(one.pid);
+    for (const { pid, startedAt } of below) this.#seen.set(pid, startedAt);
     return [{ pid: pid!, role: "train" }, ...below.sort((a, b) => a.startedAt - b.startedAt)];
   }
 
   /** Pids of those of its processes, of all that were ever seen, that are still there. */
   alive(): number[] {
-    return [...this.#seen].filter((pid) => processUse(pid) !== null);
+    return [...this.#seen].filter(([pid, started]) => startedAt(pid) === started).map(([pid]) => pid);
   }
 
   /** Pids of the actors; the first has lived longest. */
