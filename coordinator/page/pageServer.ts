@@ -128,7 +128,7 @@ async function answer(
   if (route === undefined || (changes && method !== "POST")) {
     options.refusals.count("request", "page: no such path or method");
     response.setHeader("connection", "close"); // a body, however long, is not read
-    const wrongMethod = known(get) ?? known(post) ?? options.assets.get(path);
+    const wrongMethod = known(open) ?? known(get) ?? known(post) ?? options.assets.get(path);
     return sendProblem(response, wrongMethod === undefined ? 404 : 405, "There is nothing at this address.");
   }
   if (known(open) === undefined) {
