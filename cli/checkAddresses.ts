@@ -19,6 +19,10 @@ export async function checkAddresses(deploy: DeployConfig, actors: number): Prom
       "Leave it at 0 (any free port), or train with --actors 1.",
     );
   await tryAddress("The learner", splitAddress(deploy.learnerListen));
+  if (deploy.page !== "off") {
+    Transport.of(deploy, "coordinator").check("pageListen", deploy.pageListen);
+    await tryAddress("The page", splitAddress(deploy.pageListen));
+  }
   for (const port of [deploy.coordinatorMetricsPort, deploy.learnerMetricsPort, actorMetricsPort])
     await tryAddress("The metrics server", { host, port });
 }

@@ -1,6 +1,6 @@
 import type UPlot from "uplot"; // its value is a global: /uplot.js is a script before this one, and no bundler is needed
 import { element, setText } from "./element.ts";
-import { count, readable } from "./numbers.ts";
+import { brief, count, readable } from "./numbers.ts";
 
 export interface ChartLine {
   readonly label: string;
@@ -11,7 +11,7 @@ export interface ChartLine {
 export interface ChartOptions {
   readonly title: string;
   readonly lines: readonly ChartLine[];
-  readonly height: number; // pixels
+  readonly height: number; // pixels; at least
   readonly filled?: boolean;
   /** Limits that the axis has at least, [low, high]. */
   readonly atLeast?: readonly [number | null, number | null];
@@ -88,7 +88,7 @@ export class Chart {
   #fit(): void {
     const width = Math.floor(this.#place.clientWidth);
     if (width === 0) return; // in something closed: when it opens, it is told
-    const size = { width, height: this.#options.height };
+    const size = { width, height: Math.max(this.#options.height, Math.floor(this.#place.clientHeight)) };
     if (this.#plot !== null) this.#plot.setSize(size);
     else if (this.#data[0].length > 0) this.#plot = new uPlot({ ...size, ...this.#look() }, this.#data, this.#place);
   }
@@ -99,7 +99,7 @@ export class Chart {
     const grid = { stroke: () => variable("--grid"), width: 1 };
     return {
       legend: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 16, 0, 0],
       cursor: {
         y: false,
         drag: { x: false, y: false },
@@ -108,7 +108,7 @@ export class Chart {
       },
       scales: { x: { time: false }, y: { range: (_, low, high) => limits(low, high, atLeast) } },
       axes: [
-        { ...axis, grid: { show: false }, size: 26, values: (_, splits) => splits.map((x) => count(x)) },
+        { ...axis, grid: { show: false }, size: 26, values: (_, splits) => splits.map((x) => brief(x)) },
         { ...axis, grid, size: 52, values: (_, splits) => splits.map((y) => this.#format(y)) },
       ],
       series: [{}, ...lines.map((line) => series(line, filled))],
@@ -125,7 +125,10 @@ function series({ label, colour, dash }: ChartLine, filled: boolean): UPlot.Seri
     spanGaps: true,
     points: { show: (plot) => plot.data[0].length < 3 },
     ...(dash === undefined ? {} : { dash: [...dash] }),
-    ...(filled ? { fill: (plot: UPlot) => fade(plot, variable(colour)) } : {}),
+    ...(filled && {
+      fill: (plot: UPlot) => fade(plot, variable(colour)),
+      fillTo: (plot: UPlot) => plot.scales.y?.min ?? 0,
+    }),
   };
 }
 

@@ -1,17 +1,21 @@
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 });
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
-/** A measured number for people: 3 to 4 digits. */
-export function readable(value: number | null | undefined): string {
+/** A measured number for people: 3 to 4 digits, with a real minus. */
+export const readable = (value: number | null | undefined): string => plain(value).replaceAll("-", "−");
+
+function plain(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && size < 1e-3) return value.toExponential(1).replace("e-", "e−");
+  if (size !== 0 && size < 1e-3) return value.toExponential(1);
   if (size >= 1e5) return short.format(value);
   if (size >= 1000) return grouped.format(value);
   return Number(value.toPrecision(size >= 100 ? 4 : 3)).toString();
 }
 
 export const count = (value: number): string => (Math.abs(value) >= 1e6 ? short.format(value) : grouped.format(value));
+/** For an axis: as short as it stays exact. */
+export const brief = (value: number): string => (Math.abs(value) >= 1e4 ? short.format(value) : grouped.format(value));
 export const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 /** As a style sheet has it. */

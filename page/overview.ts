@@ -51,13 +51,13 @@ export function showOverview(run: PageRun, status: PageStatus): void {
   showWaits(status);
 }
 
-function showReturn({ metrics, sinceUpdateSeconds }: PageStatus): void {
+function showReturn({ metrics, sinceUpdateSeconds, over }: PageStatus): void {
   setText(byId("tileReturn"), readable(metrics.mean_return));
   const length = metrics.mean_episode_length;
   const lengths =
     length === null || length === undefined ? "no episode has ended yet" : `${readable(length)} steps each`;
   const since = sinceUpdateSeconds === null ? "no update yet" : `updated ${ago(sinceUpdateSeconds)}`;
-  setText(byId("tileReturnMore"), `${lengths} · ${since}`);
+  setText(byId("tileReturnMore"), over ? lengths : `${lengths} · ${since}`);
 }
 
 function showRate(run: PageRun, status: PageStatus): void {
@@ -83,7 +83,7 @@ function stateNote({ state, over }: PageStatus): string {
   return over ? "the run is over" : "measuring";
 }
 
-function showWaits({ metrics, stepsPerSecond, learner, actorCount }: PageStatus): void {
+function showWaits({ metrics, stepsPerSecond, learner, actorCount, over }: PageStatus): void {
   const learnerWaits = metrics.learner_wait_seconds ?? 0;
   const actorsWait = metrics.actors_wait_seconds ?? 0;
   const sum = learnerWaits + actorsWait;
@@ -100,5 +100,6 @@ function showWaits({ metrics, stepsPerSecond, learner, actorCount }: PageStatus)
         : share > 0.5
           ? "more actors would help"
           : "a faster learner would help";
-  setText(byId("tileWaitsMore"), known ? `learner ${percent(share)} of the waiting · ${advice}` : advice);
+  const shares = known ? [`learner ${percent(share)} of the waiting`] : [];
+  setText(byId("tileWaitsMore"), [...shares, ...(over ? [] : [advice])].join(" · "));
 }
