@@ -174,7 +174,7 @@ export class Play {
       bar.style.width = `${Math.max(1, place(middle + spread) - from)}%`;
       const chosen = typeof action === "number" ? action : (action[i] ?? 0);
       mark.style.left = `${place(chosen)}%`;
-      setText(number, readable(chosen));
+      setText(number, chosen.toFixed(2).replace("-", "−"));
     });
   }
 }
