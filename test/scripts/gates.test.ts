@@ -11,7 +11,7 @@ let copy: string;
 beforeAll(() => {
   copy = mkdtempSync(join(tmpdir(), "anchorage-gates-"));
   const names =
-    "actor learner coordinator shared native proto cli scripts deploy biome.json package.json tsconfig.json";
+    "actor learner coordinator shared native proto page cli scripts deploy biome.json package.json tsconfig.json";
   for (const name of names.split(" ")) cpSync(join(projectRoot, name), join(copy, name), { recursive: true });
   symlinkSync(join(projectRoot, "node_modules"), join(copy, "node_modules"));
 });
@@ -38,6 +38,8 @@ describe("Biome refuses", () => {
     ["shared importing a process", "shared/planted.ts", "../actor/policy.ts"],
     ["the wire importing shared", "proto/planted.ts", "../shared/errors.ts"],
     ["native importing the actor", "native/planted.ts", "../actor/policy.ts"],
+    ["the page importing what only Node can load", "page/planted.ts", "../shared/log.ts"],
+    ["the page importing Node's own modules", "page/planted.ts", "node:fs"],
     ["TensorFlow in the actor", "actor/planted.ts", "@tensorflow/tfjs-node"],
     ["ONNX in the learner", "learner/planted.ts", "onnxruntime-node"],
     ["NATS outside the publisher and the receiver", "learner/planted.ts", "@nats-io/nats-core"],
