@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { execa } from "execa";
 import { Registry } from "prom-client";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { natsSettings } from "../../cli/natsSettings.ts";
 import { learnerMetrics } from "../../learner/metrics.ts";
-import { projectRoot } from "../../shared/nativeParts.ts";
+import { nativeParts, projectRoot } from "../../shared/nativeParts.ts";
+import { CertificateFolders } from "../shared/certificateFolders.ts";
 import { allowedArrows } from "./arrows.ts";
 import {
   kubernetesFolder,
@@ -129,6 +131,16 @@ describe.skipIf(missing !== null)("the Kubernetes manifests", () => {
     expect(own).toEqual(written);
     expect([http, local]).toEqual([8222, { store_dir: "jetstream" }]);
     expect(jetstream).toMatchObject({ store_dir: "/data" });
+  });
+
+  it.each(["base", "overlays/dev"])("give NATS settings that it reads: %s", async (name) => {
+    const folder = await (await CertificateFolders.make()).of("nats"); // where the container runs
+    const file = join(kubernetesFolder, name, "nats.conf");
+    const { exitCode, stderr } = await execa(nativeParts().natsServer!, ["-t", "-c", file], {
+      cwd: folder,
+      reject: false,
+    });
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining("is valid")]);
   });
 
   it("scale actors by the learner's waiting, under the name that the adapter's rule gives a metric that there is", async () => {
