@@ -1,7 +1,6 @@
 /** node scripts/generateDashboards.mjs: writes Grafana's dashboards from deploy/observability/dashboards/*.ts. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createJiti } from "jiti";
 import { projectRoot, startedAs } from "./setup/places.mjs";
 
 const observability = join(projectRoot, "deploy", "observability");
@@ -10,6 +9,7 @@ export const dashboardFolder = join(observability, "grafana", "dashboards");
 
 /** File name -> its text. */
 export async function dashboards() {
+  const { createJiti } = await import("jiti"); // here, not above: npm test loads this file before it installs packages
   const jiti = createJiti(import.meta.url, { fsCache: false });
   const from = (name) => jiti.import(join(observability, "dashboards", name));
   const [{ learningDashboard }, { fleetDashboard }] = await Promise.all(["learning.ts", "fleet.ts"].map(from));

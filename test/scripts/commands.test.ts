@@ -1,6 +1,8 @@
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { projectRoot } from "../../shared/nativeParts.ts";
 
 const script = (name: string, ...args: string[]) =>
@@ -49,4 +51,17 @@ describe("npm test", () => {
   it(counted, () => {
     expect(projectRoot).not.toBe("");
   });
+});
+
+it("what npm start and npm test load before they set up needs no installed package", async () => {
+  const clone = await mkdtemp(join(tmpdir(), "anchorage-fresh-"));
+  onTestFinished(() => rm(clone, { recursive: true }));
+  await cp(join(projectRoot, "scripts"), join(clone, "scripts"), { recursive: true });
+  const loaded = ["setup", "build", "check", "launch"].map((name) => `await import("./scripts/${name}.mjs");`);
+  const { stderr, exitCode } = await execa(process.execPath, ["--input-type=module", "-e", loaded.join("")], {
+    cwd: clone,
+    reject: false,
+  });
+  expect(stderr).toBe("");
+  expect(exitCode).toBe(0);
 });
