@@ -71,11 +71,13 @@ export async function startCluster(nodes: number): Promise<Cluster> {
     "service-account-private-key-file": join(folder, "sa.key"),
     "leader-elect": "false",
     "secure-port": 0,
+    "node-monitor-grace-period": "1h", // on a busy machine kwok may be late with a node's sign of life
   });
   start("scheduler", await programOf("kube-scheduler"), { kubeconfig, "leader-elect": "false", "secure-port": 0 });
   start("kwok", await programOf("kwok"), {
     kubeconfig,
     "manage-all-nodes": "true",
+    "node-lease-duration-seconds": 120,
     "server-address": `127.0.0.1:${await freePort()}`,
   });
   const cluster: Cluster = {
