@@ -66,7 +66,8 @@ const connection = new Connection(
     document.body.classList.toggle("lost", !connected);
     if (connected) return banner("", "");
     if (status?.over) return banner(`${ended(status)} Its coordinator has ended: this page stays as it was.`, "note");
-    banner("The coordinator does not answer; trying again. Training goes on without it.", "lost");
+    const meanwhile = status?.state === "STOPPING" ? "The run was about to stop." : "Training goes on without it.";
+    banner(`The coordinator does not answer; trying again. ${meanwhile}`, "lost");
   },
 );
 

@@ -2,6 +2,8 @@ import type { ServerResponse } from "node:http";
 
 /** How long a reader may leave what was sent to it unread; then it is cut, and may come again. */
 const unreadMs = 15_000;
+/** How long the end of a stream may take to be sent: a coordinator that ends does not wait for a browser that is gone. */
+const endMs = 1_000;
 
 /**
  * One viewer's server-sent events. Nothing is queued for a slow one: while `ready` is false the sender leaves things out
@@ -52,8 +54,16 @@ export class EventStream {
     this.#blocked.unref();
   }
 
-  close(): void {
-    this.#response.end();
+  /** Resolves when what was sent has left this process, at the latest after a second. */
+  async close(): Promise<void> {
+    const response = this.#response;
+    if (response.closed) return;
+    const slow = setTimeout(() => response.destroy(), endMs);
+    await new Promise<void>((resolve) => {
+      response.once("close", () => resolve());
+      response.end();
+    });
+    clearTimeout(slow);
   }
 
   #unblock(): void {

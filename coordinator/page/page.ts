@@ -78,7 +78,7 @@ export async function startPage(options: PageOptions): Promise<Page> {
     startPageServer({ host, port: chosen, identity, assets: pageAssets(), access, routes, refusals, log }),
   );
   const close = async (): Promise<void> => {
-    viewers.close();
+    await viewers.close();
     play?.close();
     evaluations?.close();
     await server.close();

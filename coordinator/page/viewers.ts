@@ -84,9 +84,14 @@ export class Viewers {
     if (this.#open.size > 0) this.#soon ??= setTimeout(this.#tellNow, togetherMs);
   };
 
-  /** The page goes on its own: browsers come again, and to the next coordinator. */
-  close(): void {
-    for (const { stream } of this.#open) stream.close();
+  /**
+   * Tells the state that the coordinator leaves, which may be the run's last: nobody else will. Then the page goes on its
+   * own: browsers come again, and to the next coordinator.
+   */
+  async close(): Promise<void> {
+    this.#tellNow();
+    await this.#telling;
+    await Promise.all([...this.#open].map(({ stream }) => stream.close()));
     this.#rest();
     this.#tail.close();
   }

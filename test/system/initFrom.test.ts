@@ -35,7 +35,8 @@ describe("--init-from", () => {
     const source = inFolder("source.onnx");
     const exported = await run(["export", "--run-dir", expert, "--output", source]);
     expect(exported.status, exported.stderr).toBe(0);
-    const tuning = start([...cartPole, ...short, "--init-from", source, "--seed", "2", "--run-dir", runDir]);
+    const long = [...short, "--total-steps", "81920"]; // so that Ctrl-C comes before its end
+    const tuning = start([...cartPole, ...long, "--init-from", source, "--seed", "2", "--run-dir", runDir]);
     await tuning.event(({ event, update }) => event === "update" && Number(update) >= 2);
     tuning.process.kill("SIGINT");
     expect((await tuning.finished).status).toBe(130);

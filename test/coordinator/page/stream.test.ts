@@ -63,6 +63,20 @@ it("goes on with the next coordinator of the run where the last one ended", asyn
   expect((await events(second, { "last-event-id": "1-1" }).named("updates")).data.updates).toEqual([2]);
 });
 
+it("tells its viewers how the run ended before it goes", async () => {
+  const served = await servePage();
+  const { client } = served;
+  const { generation } = await client.register(registration("LEARNER"));
+  const reader = events(served);
+  await reader.named("status");
+  for (const update of [1, 2, 3]) await client.reportUpdate(report(generation, update));
+  await client.reportUpdate(report(generation, 4, { finished: true }));
+  await served.stop(); // at once: sooner than viewers are told of changes
+  await reader.closed;
+  const last = reader.events.findLast(({ name }) => name === "status");
+  expect(last?.data).toMatchObject({ state: "FINISHED", over: true, updates: 4 });
+});
+
 it("shows states as they change, members with rate and lag, and checkpoints with the best", async () => {
   const served = await servePage();
   const { client } = served;
