@@ -15,7 +15,7 @@ it("a run with an objective of one's own goes on with the same file, and is refu
   const algo = join(folder.path, "truncated.ts");
   writeFileSync(algo, source);
   const train = ["train", "--json", "--run-dir", join(folder.path, "run")];
-  const first = start([...train, "--env", "CartPole-v1", "--algo", algo, "--total-steps", "20480"]);
+  const first = start([...train, "--env", "CartPole-v1", "--algo", algo, "--total-steps", "61440"]);
   await first.event(({ event, update }) => event === "update" && Number(update) >= 2);
   first.process.kill("SIGINT");
   const stopped = await first.finished;
