@@ -2,16 +2,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { Registry } from "prom-client";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { parse } from "yaml";
 import { natsSettings } from "../../cli/natsSettings.ts";
 import { learnerMetrics } from "../../learner/metrics.ts";
 import { nativeParts, projectRoot } from "../../shared/nativeParts.ts";
+import { named } from "../chaos/skipReason.ts";
 import { CertificateFolders } from "../shared/certificateFolders.ts";
 import { allowedArrows } from "./arrows.ts";
 import {
   kubernetesFolder,
   kustomizations,
+  noKubeconform,
   noKubectl,
   overlayOn,
   type Rendered,
@@ -29,7 +31,14 @@ const of = (name: string): Promise<Rendered> => {
 };
 const jsonOf = (text: string): Record<string, unknown> => JSON.parse(text.replace(/^#.*\n/gm, ""));
 
-describe.skipIf(missing !== null).each(kustomizations)("deploy/kubernetes/%s", (name) => {
+it("says what is missing where there is no kubectl, and how to get it", () => {
+  vi.stubEnv("PATH", "/nowhere");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  expect(noKubectl()).toMatch(/^kubectl is missing: 1\.\d+ or newer, https:/);
+  expect(noKubeconform()).toBe(noKubectl());
+});
+
+describe.skipIf(missing !== null).each(kustomizations)(named("deploy/kubernetes/%s", missing), (name) => {
   it("renders, and its settings are accepted by the processes' own parser", async () => {
     const { problems, settings } = await of(name);
     expect(problems).toEqual([]);
@@ -124,7 +133,7 @@ describe.skipIf(missing !== null).each(kustomizations)("deploy/kubernetes/%s", (
   });
 });
 
-describe.skipIf(missing !== null)("the Kubernetes manifests", () => {
+describe("the Kubernetes manifests", () => {
   it("give NATS the settings that `anchorage certificates` writes", async () => {
     const { jetstream, http, ...own } = jsonOf(readFileSync(join(kubernetesFolder, "base", "nats.conf"), "utf8"));
     const { jetstream: local, ...written } = jsonOf(natsSettings());
@@ -142,7 +151,9 @@ describe.skipIf(missing !== null)("the Kubernetes manifests", () => {
     });
     expect([exitCode, stderr]).toEqual([0, expect.stringContaining("is valid")]);
   });
+});
 
+describe.skipIf(missing !== null)(named("the rendered Kubernetes manifests", missing), () => {
   it("scale actors by the learner's waiting, under the name that the adapter's rule gives a metric that there is", async () => {
     const { objects } = await of("overlays/spot");
     const scaler = objects.find(({ kind }) => kind === "HorizontalPodAutoscaler")!;
@@ -176,7 +187,8 @@ describe.skipIf(missing !== null)("the Kubernetes manifests", () => {
 const merged = (file: string): string =>
   `configMapGenerator: [{ name: anchorage, behavior: merge, files: [${file}] }]\n`;
 
-describe.skipIf(missing !== null)("scripts/manifests.mjs names what is wrong with a user's own overlay:", () => {
+const inOverlays = named("scripts/manifests.mjs names what is wrong with a user's own overlay:", missing);
+describe.skipIf(missing !== null)(inOverlays, () => {
   it.each([
     ["a setting out of range", "actorWorkers: 0", /actorWorkers: .*>0 \(got 0\)/],
     ["a setting that does not exist", "actorWorker: 1", /actorWorker=1 is no setting \(Did you mean "actorWorkers"/],

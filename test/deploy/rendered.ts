@@ -9,10 +9,24 @@ import { projectRoot } from "../../shared/nativeParts.ts";
 export const kubernetesFolder = join(projectRoot, "deploy", "kubernetes");
 export const kustomizations = ["base", "overlays/dev", "overlays/gpu", "overlays/spot"] as const;
 
-/** null: kustomizations can be rendered here; else why not. */
+const kubectlSource = "1.31 or newer, https://kubernetes.io/docs/tasks/tools";
+
+/** null: kustomizations can be rendered here; else what is missing and how to get it. */
 export function noKubectl(): string | null {
-  const found = spawnSync("kubectl", ["kustomize", "--help"]);
-  return found.status === 0 ? null : "there is no kubectl on PATH";
+  const { status, stdout } = spawnSync("kubectl", ["version", "--client", "-o", "json"], { encoding: "utf8" });
+  if (status !== 0) return `kubectl is missing: ${kubectlSource}`;
+  const { kustomizeVersion = "none" } = JSON.parse(stdout) as { kustomizeVersion?: string };
+  const [major = 0, minor = 0] = kustomizeVersion.replace(/^v/, "").split(".").map(Number);
+  // from 5.2.1 on a patch's file may hold several
+  return major > 5 || (major === 5 && minor >= 2)
+    ? null
+    : `kubectl has kustomize ${kustomizeVersion}, too old: ${kubectlSource}`;
+}
+
+/** null: kubeconform, which checks objects against schemas, can be had here; else what is missing and how to get it. */
+export function noKubeconform(): string | null {
+  const withoutGo = "kubeconform is missing, and compiled with Go: https://go.dev/doc/install";
+  return noKubectl() ?? (spawnSync("go", ["version"]).status === 0 ? null : withoutGo);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: objects of any kind of Kubernetes, whose shape kubeconform checks

@@ -9,16 +9,16 @@ import { onTestFinished } from "vitest";
 import { freePort } from "../../../cli/natsServer.ts";
 import { projectRoot } from "../../../shared/nativeParts.ts";
 import { until } from "../../chaos/until.ts";
+import { noKubectl } from "../../deploy/rendered.ts";
 
 /** null: a control plane can be had here; else what is missing. */
 export function noControlPlane(): string | null {
-  for (const [program, flag] of [
-    ["go", "version"],
-    ["etcd", "--version"],
-    ["kubectl", "help"],
+  for (const [program, flag, source] of [
+    ["go", "version", "https://go.dev/doc/install"],
+    ["etcd", "--version", "apt-get install etcd-server"],
   ] as const)
-    if (spawnSync(program, [flag]).status !== 0) return `a Kubernetes control plane needs ${program} on PATH`;
-  return null;
+    if (spawnSync(program, [flag]).status !== 0) return `a Kubernetes control plane needs ${program}: ${source}`;
+  return noKubectl();
 }
 
 export interface Cluster {
