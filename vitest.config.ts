@@ -17,7 +17,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: { long: 3_600_000, chaos: 900_000, short: 60_000 }[apart ?? "short"],
     hookTimeout: 60_000,
-    // TensorFlow announces its CPU features on stderr
-    env: { TF_CPP_MIN_LOG_LEVEL: "2" },
+    // TensorFlow announces its CPU features on stderr; tests load onnxruntime in Node and in Python, too (actor/withoutTelemetry.ts)
+    env: { TF_CPP_MIN_LOG_LEVEL: "2", ORT_DISABLE_TELEMETRY: "1" },
   },
 });

@@ -1,3 +1,5 @@
+import "./withoutTelemetry.ts";
+
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { EnvironmentSpec, ObservationArray } from "../shared/environment.ts";
 import { messageOf, OperatorError } from "../shared/errors.ts";

@@ -1,3 +1,5 @@
+import "./withoutTelemetry.ts";
+
 import { Piscina } from "piscina";
 import type { EnvironmentSpec } from "../shared/environment.ts";
 import { OperatorError } from "../shared/errors.ts";
