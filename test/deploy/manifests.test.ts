@@ -10,6 +10,7 @@ import { nativeParts, projectRoot } from "../../shared/nativeParts.ts";
 import { named } from "../chaos/skipReason.ts";
 import { CertificateFolders } from "../shared/certificateFolders.ts";
 import { allowedArrows } from "./arrows.ts";
+import { committedDashboards } from "./dashboards.ts";
 import {
   kubernetesFolder,
   kustomizations,
@@ -29,6 +30,8 @@ const of = (name: string): Promise<Rendered> => {
   all.set(name, known);
   return known;
 };
+/** Of all annotations of an object together (apimachinery, TotalAnnotationSizeLimitB). */
+const mostAnnotationBytes = 256 * 1024;
 const jsonOf = (text: string): Record<string, unknown> => JSON.parse(text.replace(/^#.*\n/gm, ""));
 
 it("says what is missing where there is no kubectl, and how to get it", () => {
@@ -124,6 +127,12 @@ describe.skipIf(missing !== null).each(kustomizations)(named("deploy/kubernetes/
     for (const { spec } of budgets) expect([1, "25%"]).toContain(spec.maxUnavailable);
   });
 
+  it("has no object that is too large for kubectl apply, which keeps a copy in an annotation", async () => {
+    const { objects } = await of(name);
+    const copies = objects.map((object) => Buffer.byteLength(JSON.stringify(object)));
+    expect(Math.max(...copies)).toBeLessThan(mostAnnotationBytes);
+  });
+
   it("says `insecure` where it has no certificates, and nowhere else", async () => {
     const { settings, secrets } = await of(name);
     const secured = { tls: "/etc/anchorage/tls", insecure: false };
@@ -174,6 +183,20 @@ describe.skipIf(missing !== null)(named("the rendered Kubernetes manifests", mis
     // else: node scripts/generatePrometheusRule.mjs
     expect(objects.find(({ kind }) => kind === "PrometheusRule")?.spec.groups).toEqual(parse(rules).groups);
   });
+
+  it.each(["overlays/gpu", "overlays/spot"])(
+    "carry the dashboards where Grafana's sidecar finds them, and replaces them: %s",
+    async (name) => {
+      const { objects } = await of(name);
+      const found = objects.filter(({ metadata }) => metadata.labels?.grafana_dashboard === "1");
+      expect(found.map(({ kind, metadata }) => [kind, metadata.name])).toEqual([
+        ["ConfigMap", "dashboard-fleet"],
+        ["ConfigMap", "dashboard-learning"],
+      ]);
+      const texts = found.flatMap(({ data }) => Object.values(data) as string[]);
+      expect(texts.map((text) => JSON.parse(text))).toEqual(committedDashboards()); // by name: fleet, learning
+    },
+  );
 
   it("put the learner of the gpu overlay on a GPU, with the image that has CUDA", async () => {
     const { objects, images, settings } = await of("overlays/gpu");
