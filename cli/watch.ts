@@ -68,7 +68,7 @@ class Show {
     const { flags, chosen, player, view, ending } = this.#stage;
     const { episodes = Number.POSITIVE_INFINITY } = flags;
     player.begin(0);
-    if (player.batch.render(0, flags.size) === null) throw cannotShow(chosen.config.env);
+    if (flags.json && player.batch.render(0, flags.size) === null) throw cannotShow(chosen.config.env);
     view.watching(player.batch, this.#pace);
     view.policy(this.#version);
     for (let episode = 0; episode < episodes && !ending.aborted; episode++) await this.#playEpisode(episode);
@@ -80,20 +80,24 @@ class Show {
     this.#reward = 0;
     for (let ended = false; !ended && !ending.aborted; ) {
       if (performance.now() - this.#lookedMs > policyPollMs) await this.#takeNewer();
-      const wanted = player.step % this.#pace.stepsPerFrame === 0 ? flags.size : null;
-      const step = await player.advanceWatched({ lane: 0, picture: wanted });
+      const due = player.step % this.#pace.stepsPerFrame === 0;
+      const step = await player.advanceWatched({ lane: 0, picture: due && flags.json ? flags.size : null });
       this.#reward += step.reward;
       ended = step.ended !== null;
       if (step.picture !== null) await this.#show(step, step.picture);
+      if (due && !flags.fast) await this.#waitForNext();
       if (ended) view.episode(step, this.#version);
     }
   }
 
   async #show(step: PlayedStep, picture: Picture): Promise<void> {
-    const { flags, imageOf, view, ending } = this.#stage;
-    if (flags.json) view.frame(step, picture, await stillImage(picture, imageOf), this.#version, this.#reward);
+    const { imageOf, view } = this.#stage;
+    view.frame(step, picture, await stillImage(picture, imageOf), this.#version, this.#reward);
     this.#reward = 0;
-    if (flags.fast) return;
+  }
+
+  async #waitForNext(): Promise<void> {
+    const { ending } = this.#stage;
     try {
       await sleep(this.#pace.waitMs(performance.now()), undefined, { signal: ending });
     } catch (error) {

@@ -144,7 +144,8 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
     await this.parts.members.worked(report.actor_fingerprints);
     const isNew = await this.#isNew(report);
     const finishes = report.finished && this.state.state !== "FINISHED";
-    if (isNew || report.finished) await this.#store(report, isNew);
+    const newest = report.update === this.parts.metricsLog.last?.update; // sent again, perhaps now with its policy
+    if (isNew || newest || report.finished) await this.#store(report, isNew);
     if (isNew) this.progressed = Date.now();
     this.emit("changed");
     return this.#answer(isNew || finishes ? "accepted" : "duplicate");

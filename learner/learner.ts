@@ -1,3 +1,4 @@
+import type { UpdateReport } from "../proto/gen/anchorage/v1/UpdateReport.ts";
 import type { EnvironmentSpec } from "../shared/environment.ts";
 import { OperatorError } from "../shared/errors.ts";
 import type { Fingerprint } from "../shared/fingerprint.ts";
@@ -53,6 +54,7 @@ export class Learner {
   #policies: PolicySnapshot[];
   #weightsSha256: string;
   #savedUpdate: number;
+  #newestReport: UpdateReport | null = null; // without its policy
   #seen = { at: performance.now(), learnerWait: 0, actorsWait: 0 };
 
   constructor(parts: LearnerParts, settings: LearnerSettings) {
@@ -80,7 +82,10 @@ export class Learner {
       if (rollouts !== null) await this.#update(rollouts);
     }
     superseded.throwIfAborted();
-    if (rounds.updatesDone > this.#savedUpdate) await this.#checkpoint();
+    if (rounds.updatesDone > this.#savedUpdate) {
+      reporter.add(this.#withPolicy(this.#newestReport!)); // again: the checkpoint's policy was not with it
+      await this.#checkpoint();
+    }
     if (rounds.updatesDone < this.#shape.rounds) {
       if (rounds.updatesDone === 0) log.warn("stopped before the first update: there is nothing to save");
       return "stopped";
@@ -92,8 +97,11 @@ export class Learner {
   reportFinished(): void {
     const { reporter } = this.#parts;
     const report = { ...this.#reportBase(), metrics: this.#episodeMetrics(), episodes: [] };
-    const policy = Buffer.from(this.#policies.at(-1)!.bytes);
-    reporter.add({ ...report, finished: true, weights_sha256: this.#weightsSha256, policy });
+    reporter.add(this.#withPolicy({ ...report, finished: true, weights_sha256: this.#weightsSha256 }));
+  }
+
+  #withPolicy(report: UpdateReport): UpdateReport {
+    return { ...report, policy: Buffer.from(this.#policies.at(-1)!.bytes) };
   }
 
   /** null: `stop` aborted first. */
@@ -232,7 +240,8 @@ export class Learner {
       metrics: values,
       episodes: ended.map(([returned, length]) => ({ return: returned, length })),
     };
-    reporter.add(withPolicy ? { ...report, policy: Buffer.from(result.snapshot.bytes) } : report);
+    this.#newestReport = report;
+    reporter.add(withPolicy ? this.#withPolicy(report) : report);
   }
 
   #showProgress(): void {

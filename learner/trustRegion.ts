@@ -23,7 +23,7 @@ export interface TrustRegionResult {
  * TRPO's policy step (Schulman et al. 2015, arXiv:1502.05477) on all samples: s = sqrt(2 delta / x'Fx) x with F x = g by
  * conjugate gradients, g the gradient of mean(r A), F the Fisher matrix plus the damping; then step lengths 1, ratio,
  * ratio^2, ... until the surrogate has improved and the mean KL is at most delta; else the old parameters are kept.
- * Leaves the new parameters in the engine. Throws NUMERIC for a gradient that is not finite.
+ * Leaves the new parameters in the engine. Throws NUMERIC for a gradient or a curvature x'Fx that is not finite.
  * @param samples S, a multiple of minibatchSize; advantages as they are to be used
  */
 export function trustRegionStep(
@@ -39,7 +39,8 @@ export function trustRegionStep(
   const before = surrogateOf(engine, parts);
   const gradient = average(parts, (part) => flattened(specs, engine.evaluate("surrogateGradient", part)));
   const gradientNorm = Math.sqrt(dot(gradient, gradient));
-  if (!Number.isFinite(gradientNorm) || !Number.isFinite(before.surrogate)) throw notFinite(before, gradientNorm);
+  if (!Number.isFinite(gradientNorm) || !Number.isFinite(before.surrogate))
+    throw notFinite({ surrogate: before.surrogate, "gradient norm": gradientNorm });
   const fisher = (v: Float64Array): Float64Array => {
     const direction = unflattened(specs, v);
     const product = average(parts, ({ observations }) =>
@@ -50,7 +51,8 @@ export function trustRegionStep(
   const kept = { before, after: before, accepted: false, gradientNorm };
   const direction = conjugateGradient(fisher, gradient, settings.cgIterations);
   const curvature = dot(direction, fisher(direction));
-  if (!(curvature > 0)) return { ...kept, tries: 0 }; // no gradient: there is nothing to improve
+  if (!Number.isFinite(curvature)) throw notFinite({ "gradient norm": gradientNorm, "curvature x'Fx": curvature });
+  if (curvature <= 0) return { ...kept, tries: 0 }; // no gradient: there is nothing to improve
   const full = Math.sqrt((2 * settings.maxKl) / curvature);
   for (let tries = 1; tries <= settings.lineSearchTries; tries++) {
     engine.setParameters(moved(specs, old, direction, full * settings.lineSearchRatio ** (tries - 1)));
@@ -131,10 +133,11 @@ function moved(
   return { ...old, ...unflattened(specs, at) };
 }
 
-function notFinite({ surrogate }: SurrogateNumbers, gradientNorm: number): OperatorError {
+function notFinite(numbers: Readonly<Record<string, number>>): OperatorError {
+  const named = Object.entries(numbers).map(([name, value]) => `${name} ${value}`);
   return new OperatorError(
     "NUMERIC",
-    `TRPO's policy step has surrogate ${surrogate} and gradient norm ${gradientNorm}; it was not taken.`,
-    "Look for NaN in the environment's rewards and observations, or lower maxKl; the weights are those before the step.",
+    `TRPO's policy step has ${named.join(" and ")}; it was not taken.`,
+    "Look for NaN in the environment's rewards and observations, lower maxKl or raise cgDamping; the weights are those before the step.",
   );
 }

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { maxMessageBytes } from "../../shared/grpcOptions.ts";
 import { RunningSystem } from "./runningLearner.ts";
@@ -91,6 +93,8 @@ it("stopped and resumed, reaches the same weights", async () => {
     await system.coordinator.client.control("STOP");
     expect(await first.exit).toBe(0);
     expect(actor.drained).toMatchObject({ finished: true, reason: "the learner is stopping" });
+    const { updates } = await system.coordinator.client.control("STATUS"); // 4 or 5: checkpoints are due after 3 and 6
+    expect(JSON.parse(readFileSync(join(system.runDir, "policy.onnx"), "utf8")).version).toBe(updates);
     await system.coordinator.client.control("RESUME");
     const second = system.learner();
     await system.actor(second);

@@ -128,6 +128,23 @@ it("refuses a surrogate that is not finite, and leaves the weights", () => {
   expect(engine.parameters()).toEqual(before);
 });
 
+it("refuses a Fisher product that is not finite, which is no reason to keep the old policy without a word", () => {
+  const recorded = cases[0]!;
+  const engine = started(recorded, CompiledUpdate);
+  const before = engine.parameters();
+  const evaluate = engine.evaluate.bind(engine);
+  engine.evaluate = (name, inputs) => {
+    const outputs = evaluate(name, inputs);
+    if (name === "fisherProduct") Object.values(outputs)[0]![0] = Number.NaN;
+    return outputs;
+  };
+  const { network, minibatchSize, settings } = recorded;
+  expect(() => trustRegionStep(engine, network, samplesOf(recorded), minibatchSize, settings)).toThrow(
+    /^\[NUMERIC\] TRPO's policy step has gradient norm \d.* and curvature x'Fx NaN; it was not taken/,
+  );
+  expect(engine.parameters()).toEqual(before);
+});
+
 it("the Fisher product is symmetric and positive: u'Fv = v'Fu, v'Fv > 0", () => {
   const network = gaussianNetwork(3, [8], 2);
   const engine = engineOf(network, 16, CompiledUpdate);

@@ -27,7 +27,7 @@ it.each<[algorithm: string, atLeast: number, ...flags: string[]]>([
   ["a2c", 100, ...offPolicy],
   ["pg", 150, "--total-steps", "102400", "--set", "learningRate=0.003"],
   ["grpo", 100, "--total-steps", "76800", "--set", "learningRate=0.003", "--set", "envs=32"],
-  ["gano", 100, "--total-steps", "76800", "--set", "learningRate=0.003", "--set", "envs=32"],
+  ["gano", 100, "--total-steps", "76800", "--set", "learningRate=0.003", "--set", "envs=32", "--policy-lag", "1"],
   ["ano", 100, "--policy-lag", "async", "--set", "vtrace=true"],
 ])("--algo %s learns CartPole-v1 to a mean return over %i", { timeout: 120_000 }, async (algo, atLeast, ...flags) => {
   const steps = flags.includes("--total-steps") ? [] : ["--total-steps", "51200"];
