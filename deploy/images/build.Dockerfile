@@ -1,5 +1,5 @@
 # Compiles everything, once for all images: docker build -f deploy/images/build.Dockerfile -t anchorage/build:0.1.0 .
-# The role's Dockerfiles copy their part of it. Pin the base by digest for builds that must repeat: NODE_IMAGE=node@sha256:...
+# The role's Dockerfiles copy their part of it. Pin the base by digest for builds that must repeat: docs/deploy.md.
 ARG NODE_IMAGE=node:20.20.2-bookworm-slim
 FROM ${NODE_IMAGE}
 RUN apt-get update \

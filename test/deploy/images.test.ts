@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { projectRoot } from "../../shared/nativeParts.ts";
+import { docsPage } from "./docsCommands.ts";
 import { kubernetesFolder } from "./rendered.ts";
 
 const script = join(projectRoot, "scripts", "roleImage.mjs");
@@ -56,6 +57,22 @@ describe("Dockerfiles", () => {
       for (const [, value] of text.matchAll(/^ARG \w+_IMAGE=(.+)$/gm)) expect(value).toMatch(/:\d+\.\d+\.\d+/);
     },
   );
+
+  it("take their base from one build argument, an exact tag by default, so that a digest can pin it as the docs say", () => {
+    const names = readdirSync(join(projectRoot, "deploy", "images"));
+    expect(names).toHaveLength(5);
+    const texts = names.map((name) => readFileSync(join(projectRoot, "deploy", "images", name), "utf8"));
+    const bases = new Set(texts.flatMap((text) => [...text.matchAll(/^FROM \$?\{?(\w+)/gm)].map(([, base]) => base)));
+    expect([...bases].sort()).toEqual(["BUILD_IMAGE", "NODE_IMAGE", "scratch"]);
+    const defaults = new Set(
+      texts.flatMap((text) => [...text.matchAll(/^ARG NODE_IMAGE=(\S+)$/gm)].map(([, tag]) => tag)),
+    );
+    const [tag] = defaults;
+    expect([defaults.size, tag]).toEqual([1, expect.stringMatching(/^node:\d+\.\d+\.\d+-\w+-slim$/)]);
+    const page = docsPage("docs/deploy.md");
+    expect(page).toContain(`--build-arg NODE_IMAGE=${tag}@sha256:`);
+    expect(page).toContain(`docker pull ${tag}`);
+  });
 
   it("run node itself as the first process, which gets the signals", () => {
     for (const role of ["coordinator", "learner", "actor"])
