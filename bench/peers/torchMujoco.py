@@ -10,23 +10,11 @@ import argparse, collections, csv, json, os, resource, time
 import envpool
 import numpy as np
 import torch
+from moments import Moments
 from torch import nn
 
 ENVS, HORIZON, EPOCHS, MINIBATCHES = 128, 32, 10, 4
 GAMMA, LAMBDA, VALUE_CLIP, LEARNING_RATE = 0.99, 0.95, 0.3, 3e-4
-
-
-class Moments:
-    """Running mean and variance (population), batch by batch in float64, begun with mean 0, variance 1 and weight 1e-4."""
-
-    def __init__(self, shape=()):
-        self.mean, self.variance, self.count = np.zeros(shape), np.ones(shape), 1e-4
-
-    def fold(self, batch):
-        count, mean, variance = len(batch), batch.mean(0), batch.var(0)
-        apart, total = mean - self.mean, self.count + count
-        squares = self.variance * self.count + variance * count + apart**2 * self.count * count / total
-        self.mean, self.variance, self.count = self.mean + apart * count / total, squares / total, total
 
 
 class Environments:
