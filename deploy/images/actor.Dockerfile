@@ -6,7 +6,8 @@ FROM ${BUILD_IMAGE} AS build
 RUN node scripts/roleImage.mjs actor /image/anchorage
 
 FROM ${NODE_IMAGE}
-ENV NODE_ENV=production TF_CPP_MIN_LOG_LEVEL=2
+# the last one as cli/supervisor.ts has it: large blocks are given back to the system one by one
+ENV NODE_ENV=production TF_CPP_MIN_LOG_LEVEL=2 MALLOC_MMAP_THRESHOLD_=4194304
 WORKDIR /anchorage
 COPY --from=build /image /
 USER 10001:10001

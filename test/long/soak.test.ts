@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -46,6 +46,8 @@ describe(`${minutes} minutes of two runs whose actors are killed all the time`, 
       writeFileSync(csv, "seconds,run,process,quantity,value\n");
       for (const [name, config] of Object.entries(configs)) runs.push(new SoakRun({ name, folder, config, actors: 3 }));
       await Promise.all(runs.map((run) => run.reached(1)));
+      for (const { actors } of runs)
+        expect(readFileSync(`/proc/${actors[0]}/environ`, "utf8")).toContain("MALLOC_MMAP_THRESHOLD_=4194304");
       const random = chaosRandom("soak");
       const began = performance.now();
       const elapsed = (): number => (performance.now() - began) / 1000;
