@@ -2,7 +2,7 @@ import { createServer } from "node:net";
 import type { DeployConfig } from "../shared/deployConfig.ts";
 import { OperatorError } from "../shared/errors.ts";
 import { splitAddress } from "../shared/grpcServer.ts";
-import { addressError } from "../shared/metricsServer.ts";
+import { addressError } from "../shared/httpPort.ts";
 import { Transport } from "../shared/transport.ts";
 
 /**

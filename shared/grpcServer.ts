@@ -14,7 +14,7 @@ import { type Access, accessControl } from "./grpcAccess.ts";
 import { serverOptions } from "./grpcOptions.ts";
 import type { MethodLimit } from "./guardedCall.ts";
 import { type GuardBounds, guardServer } from "./http2Guard.ts";
-import { addressError } from "./metricsServer.ts";
+import { addressError } from "./httpPort.ts";
 import { makeListener } from "./peers.ts";
 import type { PortRefusals } from "./portRefusals.ts";
 import type { Transport } from "./transport.ts";

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { collectDefaultMetrics, type Registry } from "prom-client";
-import { messageOf, OperatorError } from "./errors.ts";
-
+import { messageOf } from "./errors.ts";
+import { closeServer, httpLimits, listenOn, mostConnections, refuseBadRequests } from "./httpPort.ts";
 import type { PortRefusals } from "./portRefusals.ts";
 import { TokenBucket } from "./tokenBucket.ts";
 
@@ -36,38 +36,21 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
   registry.setDefaultLabels(runId === undefined ? { role } : { run: runId, role });
   collectDefaultMetrics({ register: registry });
   const scrapes = new TokenBucket(scrapeBurst, scrapesPerSecond);
-  const server = createServer(timeouts, (request, response) => {
+  const server = createServer({ ...httpLimits, keepAliveTimeout: betweenScrapesMs }, (request, response) => {
     answer(options, scrapes, request, response).catch((error: unknown) => send(response, 500, `${messageOf(error)}\n`));
   });
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-    refusals.count(error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "slow" : "request", `HTTP: ${error.message}`);
-    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-    else socket.destroy();
-  });
+  refuseBadRequests(server, "HTTP", refusals);
   boundConnections(server, refusals);
-  await listen(server, host, port);
   return {
     host,
-    port: (server.address() as AddressInfo).port,
+    port: await listenOn(server, "The metrics server", host, port),
     label: (run) => registry.setDefaultLabels({ run, role }),
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: () => closeServer(server),
   };
 }
 
-/** Node looks for late requests only every 30 s unless told otherwise. */
-const timeouts = {
-  requestTimeout: 10_000,
-  headersTimeout: 5_000,
-  keepAliveTimeout: 30_000,
-  connectionsCheckingInterval: 1_000,
-  maxHeaderSize: 8 * 1024,
-};
-/** A scraper needs one or two. */
-const maxConnections = 64;
+/** A scraper keeps its connection. */
+const betweenScrapesMs = 30_000;
 /** To collect all metrics takes a millisecond or two; Prometheus asks every few seconds. */
 const scrapeBurst = 100;
 const scrapesPerSecond = 20;
@@ -77,10 +60,10 @@ function boundConnections(server: Server, refusals: PortRefusals): void {
   const open = new Set<Socket>();
   server.prependListener("connection", (socket: Socket) => {
     const [oldest] = open;
-    if (open.size >= maxConnections && oldest !== undefined) {
+    if (open.size >= mostConnections && oldest !== undefined) {
       refusals.count(
         "connections",
-        `HTTP: ${oldest.remoteAddress} makes room, ${maxConnections} connections are the most`,
+        `HTTP: ${oldest.remoteAddress} makes room, ${mostConnections} connections are the most`,
       );
       open.delete(oldest);
       oldest.destroy();
@@ -88,27 +71,6 @@ function boundConnections(server: Server, refusals: PortRefusals): void {
     open.add(socket);
     socket.once("close", () => open.delete(socket));
   });
-}
-
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) =>
-      reject(addressError("The metrics server", host, port, cause)),
-    );
-    server.listen(port, host, resolve);
-  });
-}
-
-/** ADDRESS error for an address that cannot be listened on; `what` begins the sentence. */
-export function addressError(what: string, host: string, port: number, cause: NodeJS.ErrnoException): OperatorError {
-  const why =
-    cause.code === "EADDRINUSE"
-      ? "another process uses it"
-      : cause.code === "EADDRNOTAVAIL" || cause.code === "ENOTFOUND"
-        ? "this machine does not have that address"
-        : cause.message;
-  const remedy = "Choose another address in the deploy config (port 0: any free port), or stop what uses it.";
-  return new OperatorError("ADDRESS", `${what} cannot listen on ${host}:${port}: ${why}.`, remedy, { cause });
 }
 
 async function answer(

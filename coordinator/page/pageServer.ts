@@ -1,10 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
-import type { AddressInfo } from "node:net";
 import { messageOf, OperatorError } from "../../shared/errors.ts";
+import { closeServer, httpLimits, listenOn, mostConnections, refuseBadRequests } from "../../shared/httpPort.ts";
 import type { Identity } from "../../shared/identity.ts";
 import type { Logger } from "../../shared/log.ts";
-import { addressError } from "../../shared/metricsServer.ts";
 import type { PortRefusals } from "../../shared/portRefusals.ts";
 import { TokenBucket } from "../../shared/tokenBucket.ts";
 import type { Asset } from "./assets.ts";
@@ -39,14 +38,6 @@ export interface PageRoutes {
 }
 export type Route = (asked: PageRequest) => void | Promise<void>;
 
-const maxConnections = 64;
-const timeouts = {
-  requestTimeout: 10_000,
-  headersTimeout: 5_000,
-  keepAliveTimeout: 5_000,
-  connectionsCheckingInterval: 1_000,
-  maxHeaderSize: 8 * 1024,
-};
 /** A page asks for twenty files, then for next to nothing. */
 const requestBurst = 300;
 const requestsPerSecond = 30;
@@ -84,25 +75,12 @@ export async function startPageServer(
   };
   const server: Server =
     identity === null
-      ? createServer(timeouts, onRequest)
-      : createSecureServer({ ...timeouts, cert: identity.cert, key: identity.key, minVersion: "TLSv1.2" }, onRequest);
-  server.maxConnections = maxConnections;
-  server.on("drop", () => refusals.count("connections", `page: ${maxConnections} connections are open already`));
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-    refusals.count(error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "slow" : "request", `page: ${error.message}`);
-    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-    else socket.destroy();
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) => reject(addressError("The page", host, port, cause)));
-    server.listen(port, host.replace(/^\[|\]$/g, ""), resolve);
-  });
-  const close = (): Promise<void> =>
-    new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-  return { port: (server.address() as AddressInfo).port, close };
+      ? createServer(httpLimits, onRequest)
+      : createSecureServer({ ...httpLimits, cert: identity.cert, key: identity.key, minVersion: "TLSv1.2" }, onRequest);
+  server.maxConnections = mostConnections;
+  server.on("drop", () => refusals.count("connections", `page: ${mostConnections} connections are open already`));
+  refuseBadRequests(server, "page", refusals);
+  return { port: await listenOn(server, "The page", host, port), close: () => closeServer(server) };
 }
 
 async function answer(

@@ -3,7 +3,7 @@ import { CompiledUpdate } from "../../learner/compiledUpdate.ts";
 import { EagerUpdate } from "../../learner/eagerUpdate.ts";
 import { RoundTrainer, updateSettings } from "../../learner/roundTrainer.ts";
 import type { TrainerSettings, UpdateResult } from "../../learner/trainer.ts";
-import type { UpdateEngine, UpdateSettings } from "../../learner/update.ts";
+import type { Minibatch, StepMetrics, UpdateEngine, UpdateSettings } from "../../learner/update.ts";
 import { algorithmNames, traitsOf } from "../../shared/algorithms.ts";
 import { armRun, framesRun, play, train } from "./trainingRounds.ts";
 
@@ -105,6 +105,28 @@ it("targetKl ends a round's epochs after the first that passed it", async () => 
   };
   expect(await epochsWith(1e6)).toBe(5);
   expect(await epochsWith(1e-9)).toBe(1);
+});
+
+it("papo's minibatches hold each sample's raw TD error r + gamma V' - V, and its value", async () => {
+  const settings = armRun({ algo: "papo", gamma: 0.9, normalizeRewards: false, epochs: 1, minibatches: 2 });
+  const seen: string[] = [];
+  class Listening extends CompiledUpdate {
+    override step(minibatch: Minibatch, learningRate: number): StepMetrics {
+      const { values, tdErrors } = minibatch;
+      for (const [i, value] of values.entries()) seen.push(`${value} ${tdErrors![i]!.toFixed(4)}`);
+      return super.step(minibatch, learningRate);
+    }
+  }
+  const trainer = trainerOf(settings, Listening);
+  const rollouts = await play(settings, 0, [trainer.initialise(null)]);
+  trainer.update(0, rollouts);
+  const want = rollouts.flatMap(({ rewards, values, nextValues, terminated }) =>
+    [...values].map((value, i) => {
+      const bootstrap = terminated[i] ? 0 : 0.9 * nextValues[i]!;
+      return `${value} ${Math.fround(rewards[i]! + bootstrap - value).toFixed(4)}`;
+    }),
+  );
+  expect(seen.sort()).toEqual(want.sort());
 });
 
 it.each(["pg", "grpo", "gano"])("%s leaves the critic as it was", async (algo) => {

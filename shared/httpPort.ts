@@ -1,0 +1,53 @@
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { OperatorError } from "./errors.ts";
+import type { PortRefusals } from "./portRefusals.ts";
+
+/** How long an HTTP port bears with a peer, milliseconds. Node looks for late requests only every 30 s unless told otherwise. */
+export const httpLimits = {
+  requestTimeout: 10_000,
+  headersTimeout: 5_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 8 * 1024,
+};
+/** A browser opens six, a scraper one or two. */
+export const mostConnections = 64;
+
+/** Requests that are no HTTP or do not end are counted and their connections closed; `what` begins the line in the log. */
+export function refuseBadRequests(server: Server, what: string, refusals: PortRefusals): void {
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    refusals.count(error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "slow" : "request", `${what}: ${error.message}`);
+    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    else socket.destroy();
+  });
+}
+
+/** Resolves with the port. Throws ADDRESS if the address cannot be had; `what` begins the sentence. */
+export async function listenOn(server: Server, what: string, host: string, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause) => reject(addressError(what, host, port, cause)));
+    server.listen(port, host.replace(/^\[|\]$/g, ""), resolve);
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** At once, whatever is still being asked. */
+export function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+/** ADDRESS error for an address that cannot be listened on; `what` begins the sentence. */
+export function addressError(what: string, host: string, port: number, cause: NodeJS.ErrnoException): OperatorError {
+  const why =
+    cause.code === "EADDRINUSE"
+      ? "another process uses it"
+      : cause.code === "EADDRNOTAVAIL" || cause.code === "ENOTFOUND"
+        ? "this machine does not have that address"
+        : cause.message;
+  const remedy = "Choose another address in the deploy config (port 0: any free port), or stop what uses it.";
+  return new OperatorError("ADDRESS", `${what} cannot listen on ${host}:${port}: ${why}.`, remedy, { cause });
+}
