@@ -68,6 +68,10 @@ export class Membership {
   get learnerAddress(): string {
     return this.#options.state.current.learner?.address ?? "";
   }
+  /** Of a member: after that it is forgotten. */
+  get silenceSeconds(): number {
+    return this.#options.expireMs / 1000;
+  }
 
   count(role: MemberRole): number {
     let n = 0;

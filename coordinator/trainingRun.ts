@@ -4,6 +4,7 @@ import type { ReportReply } from "../proto/gen/anchorage/v1/ReportReply.ts";
 import type { Run } from "../proto/gen/anchorage/v1/Run.ts";
 import type { Status } from "../proto/gen/anchorage/v1/Status.ts";
 import type { UpdateReport__Output } from "../proto/gen/anchorage/v1/UpdateReport.ts";
+import type { WorkingLearner } from "../proto/gen/anchorage/v1/WorkingLearner.ts";
 import { buildId } from "../shared/build.ts";
 import { OperatorError } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
@@ -90,7 +91,16 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
       newest_checkpoint: this.parts.checkpoints.newestUpdate,
       damaged_checkpoints: this.parts.checkpoints.damaged,
       failure,
+      working_learner: this.#workingLearner(),
     };
+  }
+
+  #workingLearner(): WorkingLearner | null {
+    const { members } = this.parts;
+    const learner = members.views().find(({ role }) => role === "LEARNER");
+    if (learner === undefined) return null;
+    const { host, pid, lastSeenSeconds } = learner;
+    return { host, pid, last_seen_seconds: lastSeenSeconds, silence_seconds: members.silenceSeconds };
   }
 
   status(): Status {

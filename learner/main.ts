@@ -16,6 +16,7 @@ import { Transport } from "../shared/transport.ts";
 import { reportFailure } from "./failureReport.ts";
 import { learnerFingerprint } from "./learnerFingerprint.ts";
 import { type LearnerMetrics, learnerMetrics } from "./metrics.ts";
+import { onlyLearner } from "./onlyLearner.ts";
 import { initialFile, restore } from "./restore.ts";
 import type { LearnerStatus, RunContext } from "./runContext.ts";
 import { advertisedAddress, type LearnerServer, listenForActors } from "./server.ts";
@@ -34,7 +35,7 @@ export interface RunLearnerOptions {
 }
 
 /**
- * The learner process: registers with the coordinator, restores the newest checkpoint if there is one, lets actors in and
+ * The learner process: registers with the coordinator, unless another one is at work, restores the newest checkpoint if there is one, lets actors in and
  * trains. Resolves with 0 when the run is finished, or stopped with its checkpoint stored. Rejects with an OperatorError
  * otherwise; if another learner took the run over, nothing is saved.
  */
@@ -53,13 +54,12 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
     // Cutting a link that swallows everything never ends: 3 s are enough for every other one.
     lifecycle.onClose("gRPC server", server.grpc.close, 3_000);
     const address = advertisedAddress(deploy.learnerAdvertise, server.grpc.address);
-    const ready = (): string | null => status.ready;
     const http = {
       host: deploy.metricsHost,
       port: deploy.learnerMetricsPort,
       registry,
       role: "learner",
-      ready,
+      ready: () => status.ready,
       refusals,
     } as const;
     const metricsServer = await startMetricsServer(http);
@@ -68,6 +68,7 @@ export async function runLearner(deploy: DeployConfig, options: RunLearnerOption
 
     const { config, run } = await servedRun(client, deploy, lifecycle.stopping);
     metricsServer.label(run.run_id);
+    await onlyLearner(run, client, deploy, lifecycle.stopping, log);
     const nats = natsAccess(deploy.nats ?? run.nats, transport, deploy);
     const fingerprint = (options.fingerprint ?? ((of) => learnerFingerprint(deploy, of)))(config);
     const member = await RunMember.join(

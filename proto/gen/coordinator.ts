@@ -20,6 +20,7 @@ import type { Status as _anchorage_v1_Status, Status__Output as _anchorage_v1_St
 import type { UpdateReport as _anchorage_v1_UpdateReport, UpdateReport__Output as _anchorage_v1_UpdateReport__Output } from './anchorage/v1/UpdateReport.ts';
 import type { WatchEvent as _anchorage_v1_WatchEvent, WatchEvent__Output as _anchorage_v1_WatchEvent__Output } from './anchorage/v1/WatchEvent.ts';
 import type { WatchRequest as _anchorage_v1_WatchRequest, WatchRequest__Output as _anchorage_v1_WatchRequest__Output } from './anchorage/v1/WatchRequest.ts';
+import type { WorkingLearner as _anchorage_v1_WorkingLearner, WorkingLearner__Output as _anchorage_v1_WorkingLearner__Output } from './anchorage/v1/WorkingLearner.ts';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
   new(...args: ConstructorParameters<Constructor>): Subtype;
@@ -50,6 +51,7 @@ export interface ProtoGrpcType {
       UpdateReport: MessageTypeDefinition<_anchorage_v1_UpdateReport, _anchorage_v1_UpdateReport__Output>
       WatchEvent: MessageTypeDefinition<_anchorage_v1_WatchEvent, _anchorage_v1_WatchEvent__Output>
       WatchRequest: MessageTypeDefinition<_anchorage_v1_WatchRequest, _anchorage_v1_WatchRequest__Output>
+      WorkingLearner: MessageTypeDefinition<_anchorage_v1_WorkingLearner, _anchorage_v1_WorkingLearner__Output>
     }
   }
 }

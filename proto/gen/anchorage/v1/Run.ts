@@ -1,6 +1,7 @@
 // Original file: proto/anchorage/v1/coordinator.proto
 
 import type { RunState as _anchorage_v1_RunState, RunState__Output as _anchorage_v1_RunState__Output } from '../../anchorage/v1/RunState.ts';
+import type { WorkingLearner as _anchorage_v1_WorkingLearner, WorkingLearner__Output as _anchorage_v1_WorkingLearner__Output } from '../../anchorage/v1/WorkingLearner.ts';
 
 export interface Run {
   'run_id'?: (string);
@@ -15,6 +16,7 @@ export interface Run {
   'failure'?: (string);
   'damaged_checkpoints'?: (number);
   'build'?: (string);
+  'working_learner'?: (_anchorage_v1_WorkingLearner | null);
 }
 
 export interface Run__Output {
@@ -30,4 +32,5 @@ export interface Run__Output {
   'failure': (string);
   'damaged_checkpoints': (number);
   'build': (string);
+  'working_learner': (_anchorage_v1_WorkingLearner__Output | null);
 }
