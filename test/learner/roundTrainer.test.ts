@@ -165,7 +165,23 @@ describe("an update", () => {
     for (const value of Object.values(metrics)) expect(value).toSatisfy(Number.isFinite);
   });
 
-  it("normalises with the statistics that acted and folds the round in for the version after", async () => {
+  it("normalises with the statistics that acted, not the newest: weights that stand still give ratios of 1 at any lag", async () => {
+    const still = { learningRate: 1e-12 };
+    const lagging = trainerOf(armRun({ policyLag: 1, ...still }));
+    const results = await train(armRun({ policyLag: 1, ...still }), lagging, [lagging.initialise(null)], 3);
+    for (const { metrics } of results) expect(metrics.ratio_start_error).toBeLessThan(1e-4);
+
+    const settings = armRun({ policyLag: "async", maxPolicyLag: 2, ...still });
+    const mixing = trainerOf(settings);
+    const policies = [mixing.initialise(null)];
+    const old = await play(settings, 0, policies);
+    policies.push(mixing.update(0, old).snapshot);
+    const [fresh] = await play(settings, 1, policies);
+    const { metrics } = mixing.update(1, [fresh!, old[1]!]); // two versions side by side
+    expect([metrics.policy_lag, metrics.ratio_start_error! < 1e-4]).toEqual([0.5, true]);
+  });
+
+  it("keeps the statistics that untrained rounds act with, and folds the round in for the version after", async () => {
     const settings = armRun({ policyLag: 1 });
     const trainer = trainerOf(settings);
     const policies = [trainer.initialise(null)];
