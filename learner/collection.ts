@@ -1,6 +1,7 @@
 import { OperatorError } from "../shared/errors.ts";
 import type { Rollout } from "../shared/rollout.ts";
-import type { Answered, LeaseActor, LeaseBook } from "./leases.ts";
+import type { LeaseActor } from "./leaseSession.ts";
+import type { Answered, LeaseBook } from "./leases.ts";
 import type { PolicyRef, RoundAssembly, Verdict } from "./rounds.ts";
 import { UnansweredWork } from "./unansweredWork.ts";
 import type { WaitClock } from "./waitClock.ts";

@@ -13,7 +13,8 @@ import { rolloutBytes } from "../shared/rolloutCodec.ts";
 import { TokenBucket } from "../shared/tokenBucket.ts";
 import type { Admission } from "./admission.ts";
 import type { Collection } from "./collection.ts";
-import type { Answered, Lease, LeaseActor } from "./leases.ts";
+import type { Lease, LeaseActor } from "./leaseSession.ts";
+import type { Answered } from "./leases.ts";
 import { type LearnerMetrics, type RefusalReason as RolloutRefusal, refusalReasons } from "./metrics.ts";
 import type { Verdict } from "./rounds.ts";
 

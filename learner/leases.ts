@@ -1,43 +1,18 @@
 import type { Lateness } from "./lateness.ts";
+import {
+  type ActiveLease,
+  free,
+  hasIdleWorker,
+  type LeaseActor,
+  type LeaseSession,
+  type OverdueLease,
+  rank,
+} from "./leaseSession.ts";
 import type { Work } from "./rounds.ts";
-
-/** A lease as an actor gets it: credit for one rollout. */
-export interface Lease {
-  readonly id: number;
-  readonly work: Work;
-  readonly withState: boolean; // false: the actor returned the state itself and still caches it, or there is none
-}
-
-/** One connected actor. */
-export interface LeaseActor {
-  readonly id: string; // given by the coordinator; a reconnecting actor keeps it
-  readonly capacity: number; // leases that it wants at once
-  grant(lease: Lease): void;
-  revoke(leaseId: number, reason: string): void;
-}
 
 /** What may be leased: RoundAssembly. */
 export interface WorkSource {
   openWork(leased: ReadonlySet<number>): Work[];
-}
-
-interface Active {
-  readonly id: number;
-  readonly work: Work;
-  readonly session: Session;
-  readonly granted: number;
-  readonly deadline: number;
-  readonly backup: boolean; // straggler insurance: another actor's lease on the same work was late
-}
-interface Overdue {
-  readonly lease: Active;
-  readonly why: "expired" | "outrun";
-}
-interface Session {
-  readonly actor: LeaseActor;
-  readonly active: Set<number>;
-  retired: boolean;
-  readonly overdue: Map<number, Overdue>; // taken away, not yet answered: they still use up the actor's credit
 }
 
 /**
@@ -45,7 +20,7 @@ interface Session {
  * actor answered first. unleased: this actor does not have it (it answered before, or is on another stream since).
  */
 export interface Answered {
-  readonly standing: "held" | Overdue["why"] | "unleased";
+  readonly standing: "held" | OverdueLease["why"] | "unleased";
   readonly lease: { readonly work: Work; readonly granted: number; readonly backup: boolean } | null; // null: unleased
 }
 
@@ -65,9 +40,9 @@ export interface LeaseBookOptions {
  */
 export class LeaseBook {
   readonly #options: LeaseBookOptions;
-  readonly #sessions = new Map<LeaseActor, Session>();
-  readonly #active = new Map<number, Active>(); // by id, so in the order of granting
-  readonly #holders = new Map<number, Active[]>(); // by EnvBatch: one, or one and its backup
+  readonly #sessions = new Map<LeaseActor, LeaseSession>();
+  readonly #active = new Map<number, ActiveLease>(); // by id, so in the order of granting
+  readonly #holders = new Map<number, ActiveLease[]>(); // by EnvBatch: one, or one and its backup
   readonly #stateAt = new Map<number, string>(); // EnvBatch -> id of the actor that caches its newest state
   readonly #failed = new Map<number, string>(); // EnvBatch -> id of the actor that last failed on it: others first
   #nextId = 1;
@@ -214,8 +189,8 @@ export class LeaseBook {
   }
 
   /** Another actor with nothing to do. One that is itself late, or has not yet answered for what it lost, insures nobody. */
-  #helper({ work, session: straggler }: Active, before: number): Session | undefined {
-    let best: Session | undefined;
+  #helper({ work, session: straggler }: ActiveLease, before: number): LeaseSession | undefined {
+    let best: LeaseSession | undefined;
     for (const session of this.#sessions.values()) {
       if (session === straggler || !hasIdleWorker(session) || this.#avoids(session, work)) continue;
       if ([...session.active].some((id) => this.#active.get(id)!.granted <= before)) continue;
@@ -224,7 +199,7 @@ export class LeaseBook {
     return best;
   }
 
-  #grant(work: Work, session: Session, backup = false): void {
+  #grant(work: Work, session: LeaseSession, backup = false): void {
     const id = this.#nextId++;
     const granted = this.#options.now();
     const lease = { id, work, session, granted, deadline: granted + this.#options.leaseMs, backup };
@@ -235,13 +210,13 @@ export class LeaseBook {
     session.actor.grant({ id, work, withState: work.state !== null && !cached });
   }
 
-  #takeAway(lease: Active, why: Overdue["why"], reason: string): void {
+  #takeAway(lease: ActiveLease, why: OverdueLease["why"], reason: string): void {
     this.#end(lease);
     lease.session.overdue.set(lease.id, { lease, why });
     lease.session.actor.revoke(lease.id, reason);
   }
 
-  #end(lease: Active): void {
+  #end(lease: ActiveLease): void {
     this.#active.delete(lease.id);
     lease.session.active.delete(lease.id);
     const { envBatch } = lease.work;
@@ -251,7 +226,7 @@ export class LeaseBook {
   }
 
   /** The actor failed on it, or has had this very work and was too slow: others first. */
-  #avoids({ actor, overdue }: Session, { envBatch, round }: Work): boolean {
+  #avoids({ actor, overdue }: LeaseSession, { envBatch, round }: Work): boolean {
     if (this.#failed.get(envBatch) === actor.id) return true;
     for (const { lease } of overdue.values())
       if (lease.work.envBatch === envBatch && lease.work.round === round) return true;
@@ -259,7 +234,7 @@ export class LeaseBook {
   }
 
   /** The actor that caches this work's state, if it may have it now. */
-  #cacheOf(work: Work): Session | undefined {
+  #cacheOf(work: Work): LeaseSession | undefined {
     const actorId = this.#stateAt.get(work.envBatch);
     for (const session of this.#sessions.values())
       if (session.actor.id === actorId)
@@ -271,9 +246,9 @@ export class LeaseBook {
    * The session with the most free credit, one that owes answers to overdue leases only if no other has any. One that is
    * to be avoided gets it once no other one may come to have credit.
    */
-  #freest(work: Work): Session | undefined {
-    let best: Session | undefined;
-    let avoided: Session | undefined;
+  #freest(work: Work): LeaseSession | undefined {
+    let best: LeaseSession | undefined;
+    let avoided: LeaseSession | undefined;
     let othersWork = false;
     for (const session of this.#sessions.values()) {
       if (this.#avoids(session, work)) {
@@ -285,19 +260,4 @@ export class LeaseBook {
     }
     return best ?? (othersWork ? undefined : avoided);
   }
-}
-
-/** Free credit, an idle worker's before what only queues; of those that owe an answer less than any other's. */
-function rank(session: Session): number {
-  if (session.overdue.size > 0) return 1 - 1 / free(session);
-  return free(session) + (hasIdleWorker(session) ? 0.5 : 0);
-}
-
-/** Actors ask for one lease more than they have workers: the last one only queues. */
-function hasIdleWorker({ actor, active, overdue, retired }: Session): boolean {
-  return !retired && overdue.size === 0 && active.size < Math.max(1, actor.capacity - 1);
-}
-
-function free(session: Session): number {
-  return session.retired ? 0 : session.actor.capacity - session.active.size - session.overdue.size;
 }

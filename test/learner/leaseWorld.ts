@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { Collection } from "../../learner/collection.ts";
-import { type Answered, type Lease, type LeaseActor, LeaseBook } from "../../learner/leases.ts";
+import type { Lease, LeaseActor } from "../../learner/leaseSession.ts";
+import { type Answered, LeaseBook } from "../../learner/leases.ts";
 import { RoundAssembly, type Verdict, type Work } from "../../learner/rounds.ts";
 import { WaitClock } from "../../learner/waitClock.ts";
 import { actingVersion, runShape } from "../../shared/runConfig.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Lease } from "../../learner/leases.ts";
+import type { Lease } from "../../learner/leaseSession.ts";
 import { lateMs, leaseMs, type TestActor, World } from "./leaseWorld.ts";
 
 /** Actors of these capacities on a run of `envBatches`; what each holds after joining. */
