@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { projectRoot } from "../../shared/nativeParts.ts";
 import type { KubernetesObject } from "./rendered.ts";
 
 interface Cluster {
@@ -23,9 +26,9 @@ export function namesWhatIsThere(command: readonly string[], cluster: Cluster): 
     objectOf(objects, kind, name, where) === undefined ? `no ${kind} ${name} in ${where}` : "";
   switch (verb) {
     case "apply":
-      return flag(rest, "-k") === undefined ? "apply without -k" : "";
+      return flag(rest, "-k") === "FOLDER" || existsSync(join(projectRoot, flag(rest, "-f")!)) ? "" : "no such file";
     case "create":
-      return words[0] === "namespace" ? absent("Namespace", words[1]!, undefined) : ""; // secrets have a test of their own
+      return words[0] === "secret" ? "" : `this test does not know kubectl create ${words[0]}`; // secrets have their own
     case "rollout":
       return absent(...kindAndName(words[1]!));
     case "scale":
@@ -50,7 +53,7 @@ const flag = (words: readonly string[], name: string): string | undefined =>
 
 /** Without flags and their values. */
 const plain = (words: readonly string[]): string[] =>
-  words.filter((word, i) => !word.startsWith("-") && !["-n", "-p", "-k"].includes(words[i - 1] ?? ""));
+  words.filter((word, i) => !word.startsWith("-") && !["-n", "-p", "-k", "-f"].includes(words[i - 1] ?? ""));
 
 /** Of "deployment/actor"; a pod is its StatefulSet's, by whose name it is known beforehand. */
 function kindAndName(text: string): [string, string] {

@@ -1,4 +1,4 @@
-import { symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -45,7 +45,7 @@ function asWritten(): string {
 describe.skipIf(missing !== null)(named("docs/deploy.md", missing), () => {
   it.each(kustomizations)("every kubectl command names what there is in %s", async (name) => {
     const { objects, settings } = await of(name);
-    expect(kubectl.length).toBeGreaterThan(12);
+    expect(kubectl.length).toBeGreaterThan(11);
     for (const command of kubectl)
       expect(namesWhatIsThere(command, { objects, deploy: settings!.deploy, runName }), command.join(" ")).toBe("");
   });
@@ -142,4 +142,19 @@ it("the control token is where the page says", () => {
   const [read] = verbs("exec").filter((words) => words.includes("cat"));
   const path = read!.at(-1)!;
   expect(path).toBe(controlTokenFile(dirname(dirname(path))));
+});
+
+it("the metric that the page has a look at is the one that actors are scaled by", async () => {
+  const [, namespace, metric] = /external\.metrics\.k8s\.io\/v1beta1\/namespaces\/(\w+)\/(\w+)/.exec(page)!;
+  const file = join(kubernetesFolder, "components", "prometheus", "scaleByWaiting.yaml");
+  const [{ value }] = parse(readFileSync(file, "utf8"));
+  expect([namespace, metric]).toEqual(["anchorage", value[0].external.metric.name]);
+});
+
+it("the tests that the page names are there", () => {
+  const names = new Set(page.match(/\btest\/[\w/]+/g));
+  expect(names.size).toBeGreaterThan(12);
+  const there = (name: string): boolean =>
+    [name, `${name}.test.ts`].some((path) => existsSync(join(projectRoot, path)));
+  expect([...names].filter((name) => !there(name))).toEqual([]);
 });

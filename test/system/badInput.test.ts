@@ -58,6 +58,38 @@ describe("bad input is one clear message and a non-zero exit", () => {
     expect(status).toBeGreaterThan(0);
   });
 
+  it.each([
+    [
+      "a deploy file's value out of range",
+      "actor",
+      "actorWorkers: 0",
+      /The deploy config is wrong: actorWorkers: .*>0 \(got 0\)/,
+    ],
+    [
+      "an empty folder in place of a secret",
+      "learner",
+      `tls: ${folder.path}`,
+      /tls=\S+: ca\.crt cannot be read: ENOENT/,
+    ],
+  ])("%s", async (_name, role, text, message) => {
+    const file = join(folder.path, "deploy.yaml");
+    writeFileSync(file, text);
+    const { status, stderr } = await run([role, "--deploy", file]);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(status).toBeGreaterThan(0);
+  });
+
+  it("the certificate of another role", async () => {
+    const certs = join(folder.path, "certs");
+    expect((await run(["certificates", certs])).status).toBe(0);
+    const { status, stderr } = await run(["learner", "--tls", join(certs, "actor")]);
+    expect(stderr).toMatch(
+      /\[CONFIG\] tls=\S+: tls\.crt is of role actor, and this process needs one of role learner\./,
+    );
+    expect(status).toBe(2);
+  });
+
   it("a folder that holds something else is left as it is", async () => {
     mkdirSync(runDir("other"));
     writeFileSync(join(runDir("other"), "thesis.txt"), "years of work");
