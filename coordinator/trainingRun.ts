@@ -34,7 +34,7 @@ type State = RunStateFile["state"];
 /** What each action makes of each state; absent: it is refused. The same state: nothing to do. */
 const transitions: Record<Exclude<ControlAction__Output, "STATUS">, Partial<Record<State, State>>> = {
   PAUSE: { RUNNING: "PAUSED", PAUSED: "PAUSED" },
-  RESUME: { PAUSED: "RUNNING", STOPPING: "RUNNING", RUNNING: "RUNNING" },
+  RESUME: { PAUSED: "RUNNING", STOPPING: "RUNNING", FAILED: "RUNNING", RUNNING: "RUNNING" },
   STOP: { RUNNING: "STOPPING", PAUSED: "STOPPING", STOPPING: "STOPPING", FINISHED: "FINISHED", FAILED: "FAILED" },
 };
 
@@ -132,7 +132,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
           "See `anchorage status`, with the same --run-dir or --coordinator.",
         );
       }
-      if (after !== before) await this.#setState({ state: after });
+      if (after !== before) await this.#setState({ state: after, failure: "" });
     }
     return this.status();
   }

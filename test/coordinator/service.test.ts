@@ -159,6 +159,17 @@ it("a failure reported by the learner fails the run", async () => {
   expect(await outcome).toMatchObject({ state: "FAILED", failure: "[NUMERIC] the loss is NaN." });
 });
 
+it("a failed run that is still served goes on when it is resumed: a supervisor starts its members again", async () => {
+  const { client } = await startCoordinator({ runDir: await temporaryFolder(), options: { stay: true } });
+  const { generation } = await client.register(registration("LEARNER"));
+  await client.reportUpdate({ generation, failure: "[NUMERIC] the loss is NaN." });
+  expect(await client.reportUpdate(report(generation, 1))).toMatchObject({ accepted: false });
+  await client.control("RESUME");
+  expect(await client.getRun()).toMatchObject({ state: "RUNNING", failure: "" });
+  const next = await client.register(registration("LEARNER"));
+  expect(await client.reportUpdate(report(next.generation, 1))).toMatchObject({ accepted: true });
+});
+
 it("pauses, resumes and stops; stopping waits for the learner's goodbye", async () => {
   const { client, outcome } = await startCoordinator({ runDir: await temporaryFolder() });
   const { member_id, generation } = await client.register(registration("LEARNER"));
