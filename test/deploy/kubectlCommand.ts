@@ -26,11 +26,13 @@ export function namesWhatIsThere(command: readonly string[], cluster: Cluster): 
     objectOf(objects, kind, name, where) === undefined ? `no ${kind} ${name} in ${where}` : "";
   switch (verb) {
     case "apply":
-      return flag(rest, "-k") === "FOLDER" || existsSync(join(projectRoot, flag(rest, "-f")!)) ? "" : "no such file";
+      if (flag(rest, "-k") === "FOLDER" || flag(rest, "-f") === "-") return "";
+      return existsSync(join(projectRoot, flag(rest, "-f")!)) ? "" : "no such file";
     case "create":
       return words[0] === "secret" ? "" : `this test does not know kubectl create ${words[0]}`; // secrets have their own
     case "rollout":
-      return absent(...kindAndName(words[1]!));
+      if (words[1]!.includes("/")) return absent(...kindAndName(words[1]!));
+      return objects.some(({ kind }) => kind === kinds[words[1]!]) ? "" : `no ${words[1]}`; // all of them
     case "scale":
     case "patch":
       if (scaledByItself(objects) === (verb === "scale")) return ""; // each is for where the other is not

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
@@ -16,6 +16,7 @@ import { kubernetesFolder, kustomizations, noKubectl, overlayOn, type Rendered, 
 
 const missing = noKubectl();
 const page = docsPage("docs/deploy.md");
+const observability = docsPage("docs/observability.md");
 const kubectl = commandsOf(page, "kubectl");
 const kustomization = blocks(page, "yaml")[0]!;
 const runName = (parse(kustomization).configMapGenerator[0].literals[0] as string).replace("name=", "");
@@ -99,6 +100,25 @@ describe.skipIf(missing !== null)(named("docs/deploy.md", missing), () => {
       expect(Object.keys(secret.data).sort()).toEqual(Object.values(identityFiles).sort());
     }
     expect(roles).toHaveLength(secrets.length);
+  });
+
+  it("docs/observability.md gives all objects the label of a Prometheus, and the dashboards to an overlay without", async () => {
+    const [, labels, release] = /`(labels: \[\{ pairs: \{ release: (\w+) \} \}\])`/.exec(observability)!;
+    const { objects } = await rendered(overlayOn("overlays/spot", { "kustomization.yaml": labels! }));
+    expect(objects.filter(({ metadata }) => metadata.labels?.release !== release)).toEqual([]);
+    const actor = objects.find(({ kind, metadata }) => kind === "Deployment" && metadata.name === "actor")!;
+    expect(actor.spec.selector.matchLabels).not.toHaveProperty("release"); // it could not be changed in a cluster
+    const [, component] = /`components: \[anchorage\/(.*?)\]`/.exec(observability)!;
+    const folder = overlayOn("overlays/dev", {});
+    const path = relative(folder, join(projectRoot, component!));
+    writeFileSync(
+      join(folder, "kustomization.yaml"),
+      `resources: [${relative(folder, kubernetesFolder)}/overlays/dev]\ncomponents: [${path}]\n`,
+    );
+    const dashboards = (await rendered(folder)).objects.filter(
+      ({ metadata }) => metadata.labels?.grafana_dashboard === "1",
+    );
+    expect(dashboards).toHaveLength(2);
   });
 
   it.each(kustomizations)("the page has the port that is forwarded to, which nothing else knows: %s", async (name) => {
