@@ -18,19 +18,28 @@ interface Estimated {
   readonly source: RateSource | null;
 }
 
-/** Lists the runs and estimates how long what is left of them takes. Writes nothing into the suite's folder. */
+/**
+ * Lists the runs and estimates how long what is left of them takes. Writes nothing into the suite's folder. Gives the exit
+ * status: 0, or 130 where it was stopped while it measured.
+ */
 export async function dryRun(checked: CheckedSuite): Promise<number> {
   const estimates = await estimate(checked);
+  if (estimates === null) {
+    process.stderr.write("Stopped while measuring: nothing is estimated.\n");
+    return 130;
+  }
   const lines = checked.flags.json ? estimates.map((one) => JSON.stringify(asJson(one))) : asTable(checked, estimates);
   process.stdout.write(`${lines.join("\n")}\n`);
   return 0;
 }
 
-async function estimate({ runs, folder, flags, workers }: CheckedSuite): Promise<Estimated[]> {
+/** null: stopped. */
+async function estimate({ runs, folder, flags, workers }: CheckedSuite): Promise<Estimated[] | null> {
   const states = await statesInFolder(folder, runs);
   const earlier = earlierRates(runs, folder);
   const unknown = runs.filter((run, i) => states[i] !== "finished" && !earlier.has(pairOf(run)));
   const measured = unknown.length === 0 ? null : await measureNow(unknown, { ...flags, workers });
+  if (measured === "stopped") return null;
   return runs.map((run, i) => {
     const state = states[i]!;
     if (state === "finished") return { run, state, stepsLeft: 0, seconds: 0, rate: null, source: null };
@@ -60,14 +69,14 @@ function earlierRates(runs: readonly PlannedRun[], folder: string): Map<string, 
 async function measureNow(
   runs: readonly PlannedRun[],
   { deploy, insecure, workers }: CheckedSuite["flags"] & Pick<CheckedSuite, "workers">,
-): Promise<(run: PlannedRun) => Rate> {
+): Promise<((run: PlannedRun) => Rate) | "stopped"> {
   const { stopping: signal } = processLifecycle(logger("suite"));
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   try {
     return await measuredRates(runs, { deploy, insecure, workers, signal, say });
   } catch (cause) {
-    const why = signal.aborted ? "stopped" : (cause as Error).message;
-    const problem = `The time cannot be estimated, since a measurement failed: ${why}.`;
+    if (signal.aborted) return "stopped";
+    const problem = `The time cannot be estimated, since a measurement failed: ${(cause as Error).message}.`;
     throw new OperatorError("PROCESS", problem, "The suite's runs would fail likewise; mend that first.", { cause });
   }
 }

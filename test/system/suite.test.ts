@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
@@ -110,6 +111,18 @@ it("a dry run measures how fast this machine is, says so, and leaves nothing beh
   expect(stdout).toMatch(/Rates: measured now\./);
   expect(readdirSync(folder.path)).toEqual(before);
 }, 300_000);
+
+it("a dry run that is stopped while it measures estimates nothing, and blames no run", async () => {
+  writeFileSync(file, tiny(0.99));
+  const measuring = start(suite("--dry-run", "--json", "--suite-dir", join(folder.path, "new")), here);
+  await once(measuring.process.stderr!, "data"); // "Measuring ..."
+  measuring.process.kill("SIGINT");
+  const { status, stdout, stderr } = await measuring.finished;
+  expect([status, stdout]).toEqual([130, ""]);
+  expect(stderr).toMatch(
+    /^Measuring CartPole-v1 with ano 0\.3 \(1 of 2\)\n.*Stopped while measuring: nothing is estimated\.\n$/s,
+  );
+}, 60_000);
 
 it("a typo is one message before anything is started", async () => {
   writeFileSync(file, tiny(0.99).replace("CartPole-v1", "CartPol-v1"));
