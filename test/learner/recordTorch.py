@@ -1,24 +1,16 @@
 """Records test/golden/torchUpdate.json, torchObjectives.json, torchReference.json and torchTrustRegion.json: minibatch steps taken by PyTorch in float64, written independently of our code.
 
 Usage: python test/learner/recordTorch.py  (the venv of bench/peers/install.sh)
-Layouts are ours: dense [in, out], convolutions [k, k, in, out], frames [M, H, W, S], activations flattened channels last.
 Losses are written from the paper's formulas (arXiv 2605.02320 for ANO: the base kernel phi, not the stable form we use).
 """
-import base64, json, math, pathlib
+import json, math, pathlib
 
 import torch
+from torchNetworks import conv, dense, f32, outputs, pack, parameter_shapes
 
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(7)
 LOG2 = math.log(2)
-
-
-def pack(x, dtype=torch.float32):
-    return base64.b64encode(x.detach().to(dtype).contiguous().numpy().tobytes()).decode()
-
-
-def f32(*shape, scale=1.0):
-    return (torch.randn(*shape) * scale).float().double()  # exactly what the float32 side will read
 
 
 def ano(r, a, eps_pos, eps_neg):
@@ -49,64 +41,6 @@ def papo(r, log_ratio, a, d, v, s):
     j2 = surrogate**2 + 2 * v.mean() * surrogate if keep else torch.tensor(0.0)
     w = w1 * (1 - gamma**2) / k * (a**2 + 2 * a.abs() * v).mean() - j2
     return surrogate - k * (m + w)
-
-
-def activate(x, name):
-    return {"tanh": torch.tanh, "relu": torch.relu, "none": lambda v: v}[name](x)
-
-
-def run_layers(part, layers, x, p):
-    for i, layer in enumerate(layers):
-        w, b = p[f"{part}.{i}.weight"], p[f"{part}.{i}.bias"]
-        if layer["kind"] == "conv":
-            y = torch.nn.functional.conv2d(x.permute(0, 3, 1, 2), w.permute(3, 2, 0, 1), b, layer["stride"]).permute(0, 2, 3, 1)
-        else:
-            y = x.reshape(len(x), -1) @ w + b
-        x = activate(y, layer["activation"])
-    return x
-
-
-def dense(units, activation):
-    return {"kind": "dense", "units": units, "activation": activation, "gain": 1}
-
-
-def conv(filters, kernel, stride):
-    return {"kind": "conv", "filters": filters, "kernel": kernel, "stride": stride, "activation": "relu", "gain": 1}
-
-
-def parameter_shapes(net):
-    shapes = {}
-
-    def walk(part, layers, shape):
-        for i, layer in enumerate(layers):
-            if layer["kind"] == "conv":
-                k, s = layer["kernel"], layer["stride"]
-                shapes[f"{part}.{i}.weight"] = (k, k, shape[2], layer["filters"])
-                shape = [(shape[0] - k) // s + 1, (shape[1] - k) // s + 1, layer["filters"]]
-            else:
-                shapes[f"{part}.{i}.weight"] = (math.prod(shape), layer["units"])
-                shape = [layer["units"]]
-            shapes[f"{part}.{i}.bias"] = (shape[-1],)
-        return shape
-
-    given = net["input"]["shape"]
-    first = [given[1], given[2], given[0]] if net["input"]["frames"] else given
-    trunk = walk("trunk", net["trunk"], first)
-    walk("actor", net["actor"], trunk)
-    walk("critic", net["critic"], trunk)
-    if net["distribution"]["kind"] == "gaussian":
-        shapes["actor.log_std"] = (net["distribution"]["actions"],)
-    return shapes
-
-
-def outputs(net, p, observations):
-    x = observations / 255 if net["input"]["frames"] else observations
-    trunk = run_layers("trunk", net["trunk"], x, p)
-    policy = run_layers("actor", net["actor"], trunk, p)
-    value = run_layers("critic", net["critic"], trunk, p).squeeze(-1)
-    if net["distribution"]["kind"] == "categorical":
-        return torch.distributions.Categorical(logits=policy), value
-    return torch.distributions.Independent(torch.distributions.Normal(policy, p["actor.log_std"].exp()), 1), value
 
 
 def record(net, algo, size, steps, changes):
