@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { OperatorError } from "../shared/errors.ts";
 import { didYouMean } from "../shared/suggest.ts";
+import { parseOptions } from "./environmentOptions.ts";
 
 /** The ROMs whose rewards, lives and ends ALE 0.12.1 knows for one player. */
 const games = `adventure air_raid alien amidar assault asterix asteroids atlantis atlantis2 backgammon bank_heist
@@ -100,7 +101,7 @@ export function atariEnvironment(
   const game = gameById.get(id);
   if (game === undefined)
     throw new OperatorError("ENVIRONMENT", `There is no Atari game "${id}".`, didYouMean(id, atariEnvironmentIds));
-  const options = parseOptions(id, envOptions);
+  const options = parseOptions(id, AtariOptions, envOptions);
   if (romFolder === null)
     throw new OperatorError("SETUP", `${id} needs ${game}.bin, and there is no ROM folder.`, "Run: npm run setup");
   const rom = join(romFolder, `${game}.bin`);
@@ -111,22 +112,4 @@ export function atariEnvironment(
       "Put it there, or run: npm run setup",
     );
   return { options, settings: { ...options, rom, game } };
-}
-
-function parseOptions(id: string, envOptions: Readonly<Record<string, unknown>>): AtariOptions {
-  const shown = (value: unknown): string => JSON.stringify(value) ?? String(value);
-  const names = Object.keys(AtariOptions.shape);
-  for (const [name, value] of Object.entries(envOptions))
-    if (!names.includes(name))
-      throw new OperatorError(
-        "CONFIG",
-        `envOptions.${name} = ${shown(value)}: ${id} has no such option.`,
-        `${didYouMean(name, names)}It has: ${names.join(", ")}.`,
-      );
-  const parsed = AtariOptions.safeParse(envOptions);
-  if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0]!;
-  const name = String(path[0]) as keyof AtariOptions;
-  const problem = `envOptions.${name} = ${shown(envOptions[name])} is not possible for ${id}: ${message}.`;
-  throw new OperatorError("CONFIG", problem, `${name} is: ${AtariOptions.shape[name].description}.`);
 }

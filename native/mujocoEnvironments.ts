@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { EnvironmentSpec } from "../shared/environment.ts";
 import { OperatorError } from "../shared/errors.ts";
 import { didYouMean } from "../shared/suggest.ts";
+import { parseOptions } from "./environmentOptions.ts";
 import { type MujocoFamily, type MujocoVersion, mujocoFamilies, type OptionValues } from "./mujocoFamilies.ts";
 
 /** What the addon is told: every number and flag that the task reads; defaults stand in mujocoFamilies.ts alone. */
@@ -63,7 +64,7 @@ function frameSkipOption(family: MujocoFamily) {
  */
 export function mujocoEnvironment(id: string, envOptions: Readonly<Record<string, unknown>>): MujocoEnvironment {
   const { name, number, family, version } = find(id);
-  const { maxEpisodeSteps, frameSkip, ...options } = parseOptions(id, envOptions);
+  const { maxEpisodeSteps, frameSkip, ...options } = optionsOf(id, envOptions);
   const framesPerStep = typeof frameSkip === "number" ? frameSkip : family.frameSkip;
   const limits = (sign: 1 | -1) => new Array<number>(family.actions).fill(sign * family.actionLimit);
   return {
@@ -91,26 +92,10 @@ function find(id: string): Known {
   throw new OperatorError("ENVIRONMENT", `There is no MuJoCo environment "${id}".`, remedy);
 }
 
-function parseOptions(id: string, envOptions: Readonly<Record<string, unknown>>): OptionValues {
-  const schema = mujocoOptions(id);
-  const names = Object.keys(schema.shape);
-  for (const [name, value] of Object.entries(envOptions))
-    if (!names.includes(name))
-      throw new OperatorError(
-        "CONFIG",
-        `envOptions.${name} = ${shown(value)}: ${id} has no such option.`,
-        `${didYouMean(name, names)}It has: ${names.join(", ")}.`,
-      );
-  const parsed = schema.safeParse(envOptions);
-  if (!parsed.success) {
-    const { path, message } = parsed.error.issues[0]!;
-    const name = String(path[0]);
-    const what = (schema.shape[name] as z.ZodType).description;
-    const problem = `envOptions.${name} = ${shown(envOptions[name])} is not possible for ${id}: ${message}.`;
-    throw new OperatorError("CONFIG", problem, `${name} is: ${what}.`);
-  }
-  checkRanges(id, parsed.data as OptionValues);
-  return parsed.data as OptionValues;
+function optionsOf(id: string, envOptions: Readonly<Record<string, unknown>>): OptionValues {
+  const options = parseOptions(id, mujocoOptions(id), envOptions) as OptionValues;
+  checkRanges(id, options);
+  return options;
 }
 
 function checkRanges(id: string, options: OptionValues): void {
@@ -124,5 +109,3 @@ function checkRanges(id: string, options: OptionValues): void {
       );
   }
 }
-
-const shown = (value: unknown): string => JSON.stringify(value) ?? String(value);
