@@ -29,5 +29,5 @@ it("a run with an objective of one's own goes on with the same file, and is refu
   );
 
   writeFileSync(algo, source);
-  expect(done(await run([...train, "--resume"])).agentSteps).toBe(20_480);
+  expect(done(await run([...train, "--resume"])).agentSteps).toBe(61_440);
 }, 300_000);
