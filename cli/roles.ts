@@ -27,6 +27,7 @@ export async function coordinatorRole(flags: CoordinatorFlags, deploy: DeployCon
     runDir: flags.runDir,
     resume: flags.resume ?? false,
     stay: flags.stay ?? false,
+    followed: process.connected, // by `train`
     lifecycle: processLifecycle(logger("coordinator")),
     ...(canPlay() ? { launch: startOwn } : {}),
     onReady: ({ address, metricsPort }) => {

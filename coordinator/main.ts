@@ -44,6 +44,8 @@ export interface CoordinatorOptions {
   readonly stay?: boolean;
   /** How long an ended run is still served for members and watchers to learn of it. */
   readonly lingerMs?: number;
+  /** Who started it follows the run by Watch, perhaps after a pause, and has to hear of its end. */
+  readonly followed?: boolean;
 }
 
 /** How a coordinator's work ended; RUNNING or PAUSED: it was told to stop, the run was not. */
@@ -207,7 +209,7 @@ async function untilDone(
       overSince = performance.now();
       run.emit("changed"); // a silent learner's end is no event of its own
     }
-    const everyoneKnows = members.count("ACTOR") + members.count("LEARNER") === 0;
+    const everyoneKnows = members.count("ACTOR") + members.count("LEARNER") === 0 && (!options.followed || run.endTold);
     const lingered = overSince !== null && performance.now() - overSince > (options.lingerMs ?? 10_000);
     if (overSince !== null && options.stay !== true && (everyoneKnows || lingered)) return;
     await sleep(lookEveryMs, undefined, { signal: halt }).catch(() => undefined); // aborted: the loop ends

@@ -50,6 +50,7 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
   /** When the run last got on: a new update, this process's start, or its going on after a pause; Date.now(). */
   progressed = Date.now();
   page = ""; // its URL; "": there is none
+  endTold = false; // to a watcher at least
 
   constructor(parts: TrainingRunParts) {
     super();
@@ -212,7 +213,10 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
   async #setState(change: Partial<RunStateFile>): Promise<void> {
     const before = this.state.state;
     await this.parts.store.state.change(() => change);
-    if (this.state.state === "RUNNING") this.progressed = Date.now();
+    if (this.state.state === "RUNNING") {
+      this.progressed = Date.now();
+      this.endTold = false;
+    }
     this.parts.log.info(`run ${before} -> ${this.state.state}${change.failure ? `: ${change.failure}` : ""}`);
     this.emit("changed");
   }

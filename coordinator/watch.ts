@@ -73,7 +73,10 @@ export class Watchers {
         seen = record.update;
       }
       await write(call, { status: this.#run.status() }, signal);
-      if (over) return;
+      if (over) {
+        this.#run.endTold = true;
+        return;
+      }
       await change;
     }
   }

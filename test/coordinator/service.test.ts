@@ -152,6 +152,23 @@ it("finishes: policy, hash and outcome are there, and everyone learns it", async
   expect(await readFile(join(runDir, "policy.onnx"))).toEqual(policy);
 });
 
+it("serves an ended run until who follows it has heard so, though its stream was broken when the last member left", async () => {
+  const options = { followed: true, lingerMs: 60_000 };
+  const { client, outcome } = await startCoordinator({ runDir: await temporaryFolder(), options });
+  const { member_id, generation } = await client.register(registration("LEARNER"));
+  await client.reportUpdate(report(generation, 1));
+  await client.control("STOP");
+  await client.heartbeat({ member_id, role: "LEARNER", generation, leaving: true });
+  let ended = false;
+  void outcome.then(() => (ended = true));
+  await new Promise((resolve) => setTimeout(resolve, 1_500)); // it looks twice a second
+  expect(ended).toBe(false);
+  const seen: WatchEvent__Output[] = [];
+  for await (const event of client.watch(0)) seen.push(event);
+  expect(seen.at(-1)?.status).toMatchObject({ updates: 1, run: { state: "STOPPING" } });
+  expect(await outcome).toMatchObject({ state: "STOPPING", updates: 1 });
+}, 20_000);
+
 it("a failure reported by the learner fails the run", async () => {
   const { client, outcome } = await startCoordinator({ runDir: await temporaryFolder(), options: { lingerMs: 0 } });
   const { generation } = await client.register(registration("LEARNER"));
