@@ -134,7 +134,7 @@ export class Supervised extends EventEmitter<Events> {
 /**
  * glibc, which reads this when a process starts: blocks of 4 MiB and more are mapped, each by itself, and unmapped when they
  * are freed. By default it raises that size to that of whatever was freed last, after which each Pong policy (6 MiB, several
- * copies for a moment) leaves holes between longer-lived blocks: such an actor then needs 15 to 20 % more memory.
+ * copies for a moment) leaves holes between longer-lived blocks: such an actor then needs 18 % more memory.
  */
 const actorMemory = { MALLOC_MMAP_THRESHOLD_: String(4 << 20) };
 
