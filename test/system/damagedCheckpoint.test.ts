@@ -3,8 +3,8 @@ import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { done, run, start, temporaryFolder } from "./command.ts";
 
-const flags = ["--env", "CartPole-v1", "--total-steps", "32768", "--actors", "1"]; // 32 updates
-const env = { ANCHORAGE_CHECKPOINT_EVERY: "2", ANCHORAGE_CHECKPOINTS_KEPT: "6" };
+const flags = ["--env", "CartPole-v1", "--total-steps", "122880", "--actors", "1"]; // 120 updates: Ctrl-C comes long before the end
+const env = { ANCHORAGE_CHECKPOINT_EVERY: "1", ANCHORAGE_CHECKPOINTS_KEPT: "6" };
 const flip = (file: string): void => {
   const bytes = readFileSync(file);
   bytes[bytes.length >> 1]! ^= 1;
@@ -40,7 +40,7 @@ describe("a stopped run", () => {
   beforeAll(async () => {
     weights = done(await run([...train("undisturbed"), ...flags], { env })).weightsSha256;
     const stopped = start([...train("stopped"), ...flags], { env });
-    await stopped.event(({ event, update }) => event === "update" && Number(update) >= 12);
+    await stopped.event(({ event, update }) => event === "update" && Number(update) >= 6);
     stopped.process.kill("SIGINT");
     expect((await stopped.finished).status).toBe(130);
     expect(stored("stopped").length).toBeGreaterThanOrEqual(5);

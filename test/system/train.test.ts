@@ -55,7 +55,7 @@ describe("anchorage train, with all of its processes", () => {
     const other = temporaryFolder();
     const interrupted = ["train", "--json", "--run-dir", join(other.path, "run")];
     const stopped = start([...interrupted, "--env", "HalfCheetah-v4", ...flags, "--actors", "3"]);
-    await stopped.event(({ event, update }) => event === "update" && Number(update) >= 5);
+    await stopped.event(({ event, update }) => event === "update" && Number(update) >= 2);
     stopped.process.kill("SIGINT");
     const first = await stopped.finished;
     expect(first.status, first.stderr.slice(-2000)).toBe(130);
