@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { freePort } from "../../cli/natsServer.ts";
+import { bindable, freePort } from "../../cli/natsServer.ts";
 import type { Status__Output } from "../../proto/gen/anchorage/v1/Status.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { Transport } from "../../shared/transport.ts";
@@ -124,7 +124,8 @@ export class Fleet {
   /** Starts a process that does not run. NATS and the coordinator: resolves once they listen. */
   async launch(name: ProcessName): Promise<FleetProcess> {
     if (this.#processes.get(name)?.end === null) throw new Error(`${name} runs already`);
-    const port = this.#metricsPorts.get(name) ?? (await freePort());
+    const before = this.#metricsPorts.get(name);
+    const port = before !== undefined && (await bindable(before)) ? before : await freePort(); // taken while it was down?
     this.#metricsPorts.set(name, port);
     const started = await FleetProcess.start(launchOf(name, this.options, this.addresses, port, this.mark));
     this.#processes.set(name, started);
