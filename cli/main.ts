@@ -153,8 +153,8 @@ function withOperator(command: Command): Command {
 for (const [name, what] of [
   ["status", "what a run is doing, its members and who waits"],
   ["pause", "lease no more work; members stay"],
-  ["resume", "go on after a pause"],
-  ["stop", "drain, checkpoint and end the run; train --resume goes on"],
+  ["resume", "go on after a pause, or with a stopped or failed run that is still served (--stay)"],
+  ["stop", "drain, checkpoint and end the run; train --resume goes on, or resume where it is still served"],
 ] as const)
   runs(
     withOperator(program.command(name).description(what)).option("--json", "as JSON"),

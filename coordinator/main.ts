@@ -135,7 +135,10 @@ async function assemble(
   lifecycle.onClose("gRPC server", server.close);
   lifecycle.onClose("watchers", () => watchers.close());
   if (deploy.page !== "off")
-    page = await servePage({ deploy, transport, token, run, launch: options.launch ?? null, refusals }, lifecycle);
+    page = await servePage(
+      { deploy, transport, token, run, refusals, ...howStarted(options, server.address) },
+      lifecycle,
+    );
   serving = true;
 
   const { runId } = store.run;
@@ -147,6 +150,11 @@ async function assemble(
   options.onReady?.({ ...reachedAt, metricsPort: metricsServer.port, runId });
   return run;
 }
+
+const howStarted = ({ launch, followed = false, stay = false }: CoordinatorOptions, address: string) => ({
+  launch: launch ?? null,
+  start: { followed, stay, address },
+});
 
 async function servePage(options: Omit<PageOptions, "log">, lifecycle: Lifecycle): Promise<Page> {
   const page = await startPage({ ...options, log: logger("coordinator.page") });

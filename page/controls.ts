@@ -113,13 +113,15 @@ export class Controls {
     const run = this.#run;
     const status = this.#status;
     if (run === null || status === null) return;
-    show(byId("controls"), !status.over);
+    const wakes = status.over && run.goesOnBy === "resume" && status.state !== "FINISHED";
+    show(byId("controls"), !status.over || wakes);
     show(byId("readOnly"), !run.controllable);
     show(byId("unlock"), run.controllable && !this.unlocked);
     for (const action of ["PAUSE", "RESUME", "STOP"] as const) {
       const button = byId<HTMLButtonElement>(action.toLowerCase());
-      const possible = allowed[action].includes(status.state);
-      show(button, run.controllable && this.unlocked && (possible || action === "STOP"));
+      const possible = wakes ? action === "RESUME" : allowed[action].includes(status.state);
+      const shown = possible || (action === "STOP" && !status.over);
+      show(button, run.controllable && this.unlocked && shown);
       // Not `disabled`: that would take the focus away from who works by keyboard.
       button.setAttribute("aria-disabled", String(!possible || !this.#connected || this.#asking));
     }

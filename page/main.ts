@@ -82,6 +82,7 @@ function showStatus(told: PageStatus): void {
   play.possible = told.checkpoints.length > 0;
   if (told.failure !== "") banner(`The run failed: ${told.failure}`, "bad");
   else if (told.differences.length > 0) banner(`Not reproducible any more: ${told.differences.join("; ")}`, "note");
+  else if (byId("banner").dataset.kind === "bad") banner("", ""); // it goes on
   const state = told.over ? ended(told) : `The run is ${told.state.toLowerCase()}.`;
   if (toldState !== "" && state !== toldState) setText(byId("announcer"), state);
   toldState = state;

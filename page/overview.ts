@@ -23,13 +23,21 @@ export function showRun(run: PageRun): void {
   const created = new Date(run.created).toLocaleString();
   setText(byId("footer"), `Run ${run.runId}, begun ${created}. Folder ${run.folder}. Anchorage ${run.build}.`);
   setText(byId("tokenPath"), `${run.folder}/secrets/control-token`);
-  setText(byId("stopCommand"), `anchorage train --resume --run-dir ${run.folder}`);
+  setText(byId("stopWhat"), `The actors drain, the learner writes a checkpoint, ${afterStop[run.goesOnBy]}`);
+  setText(byId("stopCommand"), run.resumeCommand);
   const settings = Object.entries(run.config).map(([name, value]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, text(value))),
   );
   byId("config").replaceChildren(...settings);
   setText(byId("configSummary"), `All ${settings.length} settings`);
 }
+
+const afterStop: Readonly<Record<PageRun["goesOnBy"], string>> = {
+  train: "and every process ends. To go on later:",
+  resume: "and the coordinator stays. To go on later, “Resume” on this page, or:",
+  coordinator:
+    "and every process ends. To go on later, start the learner and the actors again, and the coordinator so:",
+};
 
 const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
 

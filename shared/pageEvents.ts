@@ -18,6 +18,9 @@ export interface PageRun {
   };
   readonly updates: number; // in the whole run
   readonly totalSteps: number; // agent steps in the whole run
+  /** What makes a stopped or failed run go on. `resume`: it is still served, and only needs to be told. */
+  readonly goesOnBy: "train" | "resume" | "coordinator";
+  readonly resumeCommand: string;
   /** false: this coordinator takes no orders through the page, whoever asks. */
   readonly controllable: boolean;
   readonly canPlay: boolean;

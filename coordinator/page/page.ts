@@ -21,6 +21,7 @@ import { Evaluations, mostEpisodes } from "./evaluations.ts";
 import { PageAccess } from "./pageAccess.ts";
 import { type PageRequest, type PageRoutes, sendJson, startPageServer } from "./pageServer.ts";
 import { mostSpectators, Play } from "./play.ts";
+import { type CoordinatorStart, goingOn } from "./resumeCommand.ts";
 import { SiblingRuns } from "./siblingRuns.ts";
 import { mostViewers, Viewers } from "./viewers.ts";
 
@@ -33,6 +34,7 @@ export interface PageOptions {
   readonly run: TrainingRun;
   /** How `watch` and `evaluate` are started; null: the page has neither. */
   readonly launch: Launch | null;
+  readonly start: Omit<CoordinatorStart, "secure" | "folder">;
   readonly refusals: PortRefusals;
   readonly log: Logger;
 }
@@ -55,7 +57,13 @@ export async function startPage(options: PageOptions): Promise<Page> {
   const evaluations = launch === null ? null : new Evaluations(launch, folder, () => viewers.tellSoon());
   const play = launch === null ? null : new Play(launch, folder);
   const controllable = deploy.page === "on";
-  const viewers = new Viewers(run, describe(run, { controllable, launched: launch !== null }), {
+  const told = describe(run, {
+    ...goingOn({ ...options.start, secure: transport.identity !== null, folder }),
+    controllable,
+    canPlay: launch !== null,
+    canEvaluate: launch !== null && controllable,
+  });
+  const viewers = new Viewers(run, told, {
     evaluations: () => evaluations?.list ?? [],
     silentSeconds: Math.max(5, 3 * deploy.heartbeatSeconds),
     log,
@@ -118,7 +126,9 @@ const ifTaken =
     throw error;
   };
 
-function describe(run: TrainingRun, { controllable, launched }: { controllable: boolean; launched: boolean }): PageRun {
+type Served = Pick<PageRun, "goesOnBy" | "resumeCommand" | "controllable" | "canPlay" | "canEvaluate">;
+
+function describe(run: TrainingRun, served: Served): PageRun {
   const { store } = run.parts;
   const { rounds, stepsPerRound } = runShape(store.config);
   return {
@@ -129,9 +139,7 @@ function describe(run: TrainingRun, { controllable, launched }: { controllable: 
     config: store.config,
     updates: rounds,
     totalSteps: rounds * stepsPerRound,
-    controllable,
-    canPlay: launched,
-    canEvaluate: launched && controllable,
+    ...served,
   };
 }
 
