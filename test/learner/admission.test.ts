@@ -1,10 +1,18 @@
 import { expect, it } from "vitest";
+import type { Rollout as RolloutMessage } from "../../proto/gen/anchorage/v1/Rollout.ts";
 import { fingerprint } from "../../shared/fingerprint.ts";
-import type { Rollout } from "../../shared/rollout.ts";
-import { RunningSystem } from "./runningLearner.ts";
-import { cartPoleSpec, smallRun } from "./syntheticRollout.ts";
+import type { Rollout, RolloutKey } from "../../shared/rollout.ts";
+import { type RunningLearner, RunningSystem } from "./runningLearner.ts";
+import { cartPoleSpec, encodeRollout, smallRun } from "./syntheticRollout.ts";
 
 const rounds = 4;
+
+/** One of a learner's counters by its reasons; those that it never counted are left out. */
+async function byReason(learner: RunningLearner, name: string): Promise<Record<string, number>> {
+  const lines = (await learner.metrics()).matchAll(new RegExp(`^anchorage_learner_${name}{reason="(.*)"} (.*)$`, "gm"));
+  const counts = [...lines].map(([, reason, count]) => [reason!, Number(count)] as const);
+  return Object.fromEntries(counts.filter(([, count]) => count > 0));
+}
 
 it("refuses an actor of another run, config, build or environment, naming both values, and trains with the good one", async () => {
   const system = await RunningSystem.start(smallRun(2, rounds, 0));
@@ -13,20 +21,23 @@ it("refuses an actor of another run, config, build or environment, naming both v
   expect(await good.welcomed).toBe("");
   const other = { ...cartPoleSpec, maxEpisodeSteps: 200 };
   const cases = [
-    [{ run_id: "another-run" }, /run id is another-run, the learner's is cartpole/],
-    [{ config_digest: "0".repeat(64) }, /config digest is 0000.*, the learner's is [0-9a-f]{64}/],
-    [{ build: "0.0.1+old" }, /build is 0\.0\.1\+old, the learner's is/],
-    [{ capacity: 0 }, /capacity is 0, allowed are 1 to 1024/],
-    [{ actor_id: "" }, /no actor_id/],
-    [{ fingerprint_json: "{" }, /fingerprint .* cannot be read/],
-    [{ environment_spec_json: JSON.stringify(other) }, /maxEpisodeSteps 200 instead of 500/],
-    [{ environment_spec_json: JSON.stringify({ ...cartPoleSpec, colour: "red" }) }, /colour/],
+    ["run", { run_id: "another-run" }, /run id is another-run, the learner's is cartpole/],
+    ["config", { config_digest: "0".repeat(64) }, /config digest is 0000.*, the learner's is [0-9a-f]{64}/],
+    ["build", { build: "0.0.1+old" }, /build is 0\.0\.1\+old, the learner's is/],
+    ["hello", { capacity: 0 }, /capacity is 0, allowed are 1 to 1024/],
+    ["hello", { actor_id: "" }, /no actor_id/],
+    ["hello", { fingerprint_json: "{" }, /fingerprint .* cannot be read/],
+    ["spec", { environment_spec_json: JSON.stringify(other) }, /maxEpisodeSteps 200 instead of 500/],
+    ["hello", { environment_spec_json: JSON.stringify({ ...cartPoleSpec, colour: "red" }) }, /colour/],
   ] as const;
-  for (const [hello, expected] of cases) {
+  const counted: Record<string, number> = {};
+  for (const [reason, hello, expected] of cases) {
     const wrong = await system.actor(learner, { hello });
     expect(await wrong.welcomed).toMatch(expected);
     expect(await wrong.ended).toBe("end");
     expect(wrong.leases).toHaveLength(0);
+    counted[reason] = (counted[reason] ?? 0) + 1;
+    expect(await byReason(learner, "actors_refused_total")).toEqual(counted);
   }
   good.kill();
   await system.actor(learner);
@@ -86,11 +97,31 @@ it("refuses damaged and foreign rollouts with a reason, never trains on them, an
   expect(bad.outcomes[2]).toMatch(/refused: EnvBatch 0 is in round 0, the rollout says 1/);
   const again = await system.actor(learner, { hello: { actor_id: "actor-0" } });
   expect(await again.welcomed).toMatch(/was sent away/);
+  expect(await byReason(learner, "actors_refused_total")).toEqual({ banned: 1 });
   await system.actor(learner);
   expect(await learner.exit).toBe(0);
   const { metrics } = await system.coordinator.client.control("STATUS");
   expect(metrics.rollouts_refused).toBe(3);
 });
+
+type Wire = (rollout: Rollout) => RolloutMessage;
+const keyed = (change: (key: RolloutKey) => Partial<RolloutKey>) => (good: Rollout, wire: Wire) =>
+  wire({ ...good, key: { ...good.key, ...change(good.key) } });
+
+/** Spoils a good rollout in one thing, and the reason that this is counted under. */
+const spoiled: readonly (readonly [string, (good: Rollout, wire: Wire) => ReturnType<Wire>])[] = [
+  ["run", keyed(() => ({ runId: "another-run" }))],
+  ["generation", keyed(({ generation }) => ({ generation: generation + 1 }))],
+  ["round", keyed(({ round }) => ({ round: round + 1 }))],
+  ["policy", keyed(({ policyVersion }) => ({ policyVersion: policyVersion + 1 }))],
+  ["policy_digest", keyed(() => ({ policyDigest: "f".repeat(64) }))],
+  ["mismatch", keyed(() => ({ envBatch: 1 }))],
+  ["shape", (good, wire) => ({ ...wire(good), values: { ...wire(good).values, shape: [2, 4] } })],
+  ["shape", (good, wire) => ({ ...wire(good), values: { ...wire(good).values, dtype: "INT32" } })],
+  ["corrupt", (good, wire) => ({ ...wire(good), checksum: 4711 })],
+  ["numeric", (good, wire) => wire({ ...good, rewards: good.rewards.with(3, Number.NaN) })],
+  ["numeric", (good, wire) => wire({ ...good, values: good.values.with(0, Number.POSITIVE_INFINITY) })],
+];
 
 it("counts late answers as duplicates and old ones as stale, and blames nobody", async () => {
   const system = await RunningSystem.start(smallRun(1, rounds, 0));
@@ -107,6 +138,31 @@ it("counts late answers as duplicates and old ones as stale, and blames nobody",
   await actor.ended;
   expect(actor.outcomes.slice(0, 6)).toEqual(["taken", "duplicate", "duplicate", "duplicate", "duplicate", "stale"]);
   expect(learner.trainer()!.seen).toEqual([0, 1, 2, 3].map((k) => `0:${k}@${k}`));
+});
+
+it("counts what it refuses by what is wrong with it, and trains with the same actor's good rollouts", async () => {
+  const system = await RunningSystem.start(smallRun(1, spoiled.length, 0));
+  const learner = system.learner();
+  let counted = {};
+  const actor = await system.actor(learner, {
+    onLease: (self, lease) => {
+      const good = self.play(lease);
+      if (self.leases.length % 2 === 1) {
+        const wire: Wire = (rollout) => encodeRollout(rollout, lease.lease_id, system.config, cartPoleSpec);
+        self.sendRaw({ rollout: spoiled[lease.round]![1](good, wire) });
+      } else if (lease.round < spoiled.length - 1) self.answer(lease);
+      else
+        void byReason(learner, "rollouts_refused_total").then((now) => {
+          counted = now;
+          self.answer(lease);
+        });
+    },
+  });
+  expect(await learner.exit).toBe(0);
+  const each = { run: 1, generation: 1, round: 1, policy: 1, policy_digest: 1, mismatch: 1, corrupt: 1 };
+  expect(counted).toEqual({ ...each, shape: 2, numeric: 2 });
+  expect(actor.outcomes.map((outcome) => outcome.slice(0, 7))).toEqual(spoiled.flatMap(() => ["refused", "taken"]));
+  expect(learner.trainer()!.seen).toEqual(spoiled.map((_, k) => `0:${k}@${k}`));
 });
 
 it("has an outcome and a counter for each rollout that is late, repeated, old or under a lease of nobody", async () => {
