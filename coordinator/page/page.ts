@@ -18,7 +18,7 @@ import type { TrainingRun } from "../trainingRun.ts";
 import { pageAssets } from "./assets.ts";
 import type { Launch } from "./childLines.ts";
 import { Evaluations, mostEpisodes } from "./evaluations.ts";
-import { PageAccess } from "./pageAccess.ts";
+import { PageAccess, type PageRefusal } from "./pageAccess.ts";
 import { type PageRequest, type PageRoutes, sendJson, startPageServer } from "./pageServer.ts";
 import { mostSpectators, Play } from "./play.ts";
 import { type CoordinatorStart, goingOn } from "./resumeCommand.ts";
@@ -168,22 +168,22 @@ function routesOf(parts: Parts): PageRoutes {
         const view = access.viewer(request) === null;
         sendJson(response, { view, control: parts.controllable && access.controller(request) === null });
       },
-      "/api/session": ({ response, body }) => {
+      "/api/session": ({ response, body, refuse }) => {
         const made = access.session(parsed(SessionRequest, body).token);
-        if ("status" in made) return sendJson(response, { problem: made.message, remedy: "" }, made.status);
+        if ("status" in made) return refuse(made);
         response.setHeader("set-cookie", made.cookie);
         sendJson(response, { control: made.control } satisfies PageSession);
       },
     },
     get: {
-      "/api/events": ({ request, response, query }) => {
-        if (viewers.open >= mostViewers) throw full("viewers", mostViewers);
+      "/api/events": ({ request, response, query, refuse }) => {
+        if (viewers.open >= mostViewers) return refuse(full("viewers", mostViewers));
         const last = request.headers["last-event-id"];
         viewers.add(response, typeof last === "string" ? last : query.get("after"));
       },
-      "/api/play": ({ response }) => {
+      "/api/play": ({ response, refuse }) => {
         if (play === null) throw unavailable();
-        if (play.spectators >= mostSpectators) throw full("spectators", mostSpectators);
+        if (play.spectators >= mostSpectators) return refuse(full("spectators", mostSpectators));
         play.add(response);
       },
       "/api/runs": async ({ response }) => sendJson(response, await siblings.list()),
@@ -211,12 +211,12 @@ function downloads(run: TrainingRun): PageRoutes["get"] {
   const { checkpoints, store } = run.parts;
   let open = 0;
   const sendFile = async (
-    { request, response }: PageRequest,
+    { request, response, refuse }: PageRequest,
     name: string,
     bytes: number,
     content: () => AsyncIterable<Buffer>,
   ): Promise<void> => {
-    if (open >= mostDownloads) throw full("downloads", mostDownloads);
+    if (open >= mostDownloads) return refuse(full("downloads", mostDownloads));
     open++;
     try {
       fileHeaders(response, name, bytes);
@@ -271,8 +271,11 @@ function parsed<T>(schema: z.ZodType<T>, body: unknown): T {
   throw new OperatorError("CONFIG", z.prettifyError(result.error), "docs/page.md lists what each path takes.");
 }
 
-const full = (what: string, most: number): OperatorError =>
-  new OperatorError("BUSY", `${most} ${what} at once are the most.`, "Close another one, or wait.");
+const full = (what: string, most: number): PageRefusal => ({
+  status: 503,
+  reason: "connections",
+  message: `${most} ${what} at once are the most. Close another one, or wait.`,
+});
 const readOnly = (): OperatorError =>
   new OperatorError("MISMATCH", "This page is read-only (page=read-only).", "Use the command line.");
 const unavailable = (): OperatorError =>

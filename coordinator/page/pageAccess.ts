@@ -18,8 +18,8 @@ export interface PageAccessOptions {
 
 /** Why a request is not answered as asked. `reason` is a label of `refused_total`. */
 export interface PageRefusal {
-  readonly status: 400 | 401 | 403 | 421 | 429;
-  readonly reason: "token" | "origin" | "rate";
+  readonly status: 401 | 403 | 421 | 429 | 503;
+  readonly reason: "token" | "origin" | "rate" | "connections";
   readonly message: string;
 }
 

@@ -26,6 +26,7 @@ export interface PageRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly body: unknown; // of a POST: its JSON
+  readonly refuse: (refusal: PageRefusal) => void; // counts it, and answers with it
 }
 
 /** By path; one that ends with "/" takes all below it. Each answers itself, or throws an OperatorError. */
@@ -114,7 +115,8 @@ async function answer(
     if (refusal !== null) return refuse(options, response, refusal);
   }
   const body = changes ? await jsonBody(request) : null;
-  await route({ request, response, path, query: new URLSearchParams(search), body });
+  const query = new URLSearchParams(search);
+  await route({ request, response, path, query, body, refuse: (refusal) => refuse(options, response, refusal) });
 }
 
 function sendAsset(request: IncomingMessage, response: ServerResponse, { type, bytes, etag }: Asset): void {
@@ -167,9 +169,11 @@ function refuse({ refusals }: PageServerOptions, response: ServerResponse, refus
 
 const statuses: Partial<Record<string, number>> = { CONFIG: 400, MISMATCH: 409, BUSY: 503, CORRUPT: 500, STORAGE: 507 };
 
-function sendError({ log }: PageServerOptions, response: ServerResponse, error: unknown): void {
-  if (error instanceof OperatorError)
+function sendError({ log, refusals }: PageServerOptions, response: ServerResponse, error: unknown): void {
+  if (error instanceof OperatorError) {
+    if (error.code === "CONFIG") refusals.count("request", `page: ${error.problem}`);
     return sendProblem(response, statuses[error.code] ?? 500, error.problem, error.remedy);
+  }
   if (response.destroyed) return; // the browser went: nobody to tell
   log.error({ err: error }, `the page failed to answer ${messageOf(error)}`);
   sendProblem(response, 500, "The coordinator failed to answer: see its log.");

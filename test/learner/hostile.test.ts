@@ -7,18 +7,12 @@ import { learnerProto } from "../../proto/load.ts";
 import { clientOptions } from "../../shared/grpcOptions.ts";
 import { splitAddress } from "../../shared/grpcServer.ts";
 import { registration } from "../coordinator/runningCoordinator.ts";
-import { metricsPage } from "../system/scrape.ts";
+import { refusals } from "../system/scrape.ts";
 import { type RunningLearner, RunningSystem } from "./runningLearner.ts";
 import { smallRun } from "./syntheticRollout.ts";
 
 const rounds = 12;
 const mostGrowth = 200e6; // bytes of RSS, of two servers and all the hostile clients in this one process
-
-async function refused(port: number): Promise<Record<string, number>> {
-  const text = await metricsPage(port);
-  const found = [...text.matchAll(/anchorage_(?:learner|coordinator)_refused_total\{reason="(\w+)"\} (\d+)/g)];
-  return Object.fromEntries(found.map(([, reason, count]) => [reason, Number(count)]));
-}
 
 function raw(address: string, ...bytes: Buffer[]): Socket {
   const { host, port } = splitAddress(address);
@@ -115,21 +109,21 @@ it("a run reaches its end beside peers that send garbage to every port of coordi
   await expect(client.register(flags)).rejects.toThrow(/fingerprint .* cannot be read/);
 
   await vi.waitFor(async () => {
-    const counted = await refused(await learner.metricsPort);
+    const counted = await refusals(await learner.metricsPort);
     expect(counted).toMatchObject({ message_size: 80, no_credit: 1, protocol: 1 });
     expect(counted.handshake).toBeGreaterThanOrEqual(50);
   });
   goOn();
   expect(await learner.exit).toBe(0);
   expect((await client.control("STATUS")).run?.state).toBe("FINISHED");
-  const counted = await refused(system.coordinator.metricsPort);
+  const counted = await refusals(system.coordinator.metricsPort);
   expect(counted).toMatchObject({ handshake: expect.any(Number), message_size: 30, field: 2 });
   expect(counted.calls).toBeGreaterThanOrEqual(26); // of 30 reports 4 are let in at once
   expect(process.memoryUsage().rss - before).toBeLessThan(mostGrowth);
 });
 
 it("a flood of registrations keeps no actor out, and members stay bounded", async () => {
-  const system = await RunningSystem.start(smallRun(3, rounds, 0), { maxMembers: 20 });
+  const system = await RunningSystem.start(smallRun(3, rounds, 0), { maxMembers: 20, heartbeatSeconds: 30 });
   const { client } = system.coordinator;
   const honest = await client.register(registration("ACTOR"));
   const beat = () => client.heartbeat({ member_id: honest.member_id, role: "ACTOR", status_json: "{}" });
@@ -137,8 +131,16 @@ it("a flood of registrations keeps no actor out, and members stay bounded", asyn
   for (let i = 0; i < 100; i++) await client.register(registration("ACTOR"));
   expect((await client.control("STATUS")).members).toHaveLength(20);
   expect((await beat()).known).toBe(true);
+  // those who are at work do not make room: one more is refused, and counted
+  const { members } = await client.control("STATUS");
+  for (const { member_id } of members) await client.heartbeat({ member_id, role: "ACTOR", status_json: "{}" });
+  await expect(client.register(registration("ACTOR"), { patienceMs: 0 })).rejects.toThrow(
+    /20 members are registered already/,
+  );
+  expect(await refusals(system.coordinator.metricsPort)).toEqual({ members: 1 });
   const long = client.heartbeat({ member_id: honest.member_id, role: "ACTOR", status_json: "x".repeat(20_000) });
   await expect(long).rejects.toThrow(/status_json has 20000 characters, at most 16384/);
+  expect(await refusals(system.coordinator.metricsPort)).toEqual({ members: 1, field: 1 });
 });
 
 it("a hello that does not come ends the stream with the reason", async () => {

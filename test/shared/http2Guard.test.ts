@@ -9,7 +9,7 @@ import { coordinatorProto } from "../../proto/load.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { splitAddress, startGrpcServer } from "../../shared/grpcServer.ts";
 import type { MethodLimit } from "../../shared/guardedCall.ts";
-import type { GuardBounds } from "../../shared/http2Guard.ts";
+import type { GuardOptions } from "../../shared/http2Guard.ts";
 import { Transport } from "../../shared/transport.ts";
 import { CountedRefusals } from "./openGuard.ts";
 
@@ -17,7 +17,7 @@ const prefix = "/anchorage.v1.Coordinator/";
 
 async function guarded(
   limits: Readonly<Record<string, MethodLimit>> = coordinatorLimits,
-  given: Partial<GuardBounds> = {},
+  given: Partial<GuardOptions> = {},
 ) {
   const refusals = new CountedRefusals();
   const server = await startGrpcServer({
@@ -182,6 +182,23 @@ it("random bytes instead of HTTP/2 end their own connection only", async () => {
   });
   await Promise.all(sockets);
   expect(refusals.of("handshake")).toBeGreaterThanOrEqual(2);
+  expect((await honest.getRun()).run_id).toBe("honest");
+});
+
+it("cuts a peer that connects and says nothing, or stops within its greeting; one that greeted may be silent", async () => {
+  const handshakeMs = 500;
+  const { refusals, raw, session, honest } = await guarded(coordinatorLimits, { handshakeMs });
+  const greeted = session();
+  await once(greeted, "remoteSettings");
+  const since = performance.now();
+  const silent = raw();
+  const half = raw();
+  half.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"); // the settings, which belong to it, do not come
+  await Promise.all([silent, half].map((socket) => once(socket.resume(), "close")));
+  expect(performance.now() - since).toBeGreaterThan(handshakeMs);
+  expect(refusals.of("handshake")).toBe(2);
+  expect(refusals.lines).toEqual(new Array(2).fill(expect.stringMatching(/: no HTTP\/2 greeting within 500 ms$/)));
+  expect(greeted.closed).toBe(false);
   expect((await honest.getRun()).run_id).toBe("honest");
 });
 

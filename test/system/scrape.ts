@@ -13,3 +13,9 @@ export async function scrape(port: number, host?: string): Promise<Record<string
   const at = (line: string): number => line.lastIndexOf(" ");
   return Object.fromEntries(lines.map((line) => [line.slice(0, at(line)), Number(line.slice(at(line) + 1))]));
 }
+
+/** What a process has turned away at its ports, by reason. */
+export async function refusals(port: number): Promise<Record<string, number>> {
+  const counted = (await metricsPage(port)).matchAll(/^anchorage_[a-z]+_refused_total\{reason="(\w+)"\} (\d+)$/gm);
+  return Object.fromEntries([...counted].map(([, reason, count]) => [reason, Number(count)]));
+}

@@ -1,6 +1,10 @@
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
+import { mostConnections } from "../../../shared/httpPort.ts";
+import { refusals } from "../../system/scrape.ts";
 import { registration, temporaryFolder } from "../runningCoordinator.ts";
 import { ask, EventReader, servePage } from "./pageClient.ts";
 
@@ -26,7 +30,7 @@ it("serves everything itself, with a policy that lets nothing else in", async ()
 });
 
 it("is not for names and pages of others: DNS rebinding and cross-site requests", async () => {
-  const { page, token, client } = await servePage();
+  const { page, token, client, metricsPort } = await servePage();
   const events = `${page}api/access`;
   const { port, host } = new URL(page);
   for (const name of [host, `localhost:${port}`, `[::1]:${port}`, "localhost:9999"])
@@ -42,6 +46,7 @@ it("is not for names and pages of others: DNS rebinding and cross-site requests"
     200,
   );
   expect((await client.control("STATUS")).run?.state).toBe("RUNNING");
+  expect(await refusals(metricsPort)).toEqual({ origin: 7 });
   expect((await pause({ origin: page.replace(/\/$/, "") })).status).toBe(200);
   expect((await client.control("STATUS")).run?.state).toBe("PAUSED");
 });
@@ -63,6 +68,7 @@ it("takes orders only with the control token or a proof made of it, which outliv
   const [until, signature] = control.split(".");
   expect((await pause(bearer(`${Number(until) + 9}.${signature}`))).status).toBe(401);
   expect((await pause(bearer(control))).status).toBe(200);
+  expect(await refusals(first.metricsPort)).toEqual({ token: 6 });
   await first.stop();
   const second = await servePage({ runDir, config: null, options: { resume: "auto" } });
   expect(second.page).toBe(page); // any port, but the same again
@@ -71,10 +77,12 @@ it("takes orders only with the control token or a proof made of it, which outliv
 });
 
 it("lets nobody guess: after a few wrong tokens tries are refused, right or wrong", async () => {
-  const { page, token } = await servePage();
+  const { page, token, metricsPort } = await servePage();
   const tries = await Promise.all(Array.from({ length: 12 }, () => post(`${page}api/session`, { token: "wrong" })));
-  expect(tries.map(({ status }) => status)).toContain(429);
+  const late = tries.filter(({ status }) => status === 429).length;
+  expect(late).toBeGreaterThan(0);
   expect((await post(`${page}api/session`, { token })).status).toBe(429);
+  expect(await refusals(metricsPort)).toEqual({ token: 12 - late, rate: late + 1 });
 });
 
 it("with pageToken it is shown only to who has shown the token", async () => {
@@ -119,7 +127,7 @@ it("off there is none", async () => {
 });
 
 it("answers what is no request of its page with a clear no, and goes on", async () => {
-  const { page, token } = await servePage();
+  const { page, token, metricsPort } = await servePage();
   const control = (body: string, headers = {}) =>
     ask(`${page}api/control`, { body, headers: { ...bearer(token), ...headers } });
   expect((await control("{")).status).toBe(400);
@@ -137,6 +145,39 @@ it("answers what is no request of its page with a clear no, and goes on", async 
   expect((await ask(`${page}..%2f..%2fpackage.json`)).status).toBe(404);
   expect((await ask(`${page}__proto__`)).status).toBe(404);
   expect((await ask(page)).status).toBe(200);
+  expect(Object.keys(await refusals(metricsPort))).toEqual(["request"]);
+});
+
+it("answers a flood with a clear no, and is there again once it has passed", async () => {
+  const { page, metricsPort } = await servePage();
+  const statuses: number[] = [];
+  while (!statuses.includes(429)) {
+    const batch = await Promise.all(Array.from({ length: 50 }, () => ask(`${page}api/access`)));
+    statuses.push(...batch.map(({ status }) => status));
+  }
+  const refused = statuses.filter((status) => status === 429).length;
+  expect(statuses.filter((status) => status === 200)).toHaveLength(statuses.length - refused);
+  expect(statuses.length - refused).toBeGreaterThanOrEqual(300);
+  expect(await refusals(metricsPort)).toEqual({ rate: refused });
+  await expect.poll(async () => (await ask(page)).status).toBe(200);
+});
+
+it("takes a bounded number of connections, and new ones once others have gone", async () => {
+  const { page, metricsPort } = await servePage();
+  const { port, hostname } = new URL(page);
+  const sockets = Array.from({ length: mostConnections + 3 }, () => connect(Number(port), hostname).resume());
+  onTestFinished(() => sockets.forEach((socket) => void socket.destroy()));
+  await Promise.all(sockets.slice(mostConnections).map((socket) => once(socket, "close")));
+  expect(await refusals(metricsPort)).toEqual({ connections: 3 });
+  sockets[0]!.destroy();
+  await expect
+    .poll(() =>
+      ask(page).then(
+        ({ status }) => status,
+        () => 0,
+      ),
+    )
+    .toBe(200);
 });
 
 it("never writes the token down: not in an address, not in the log", async () => {

@@ -4,6 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { EventStream } from "../../../coordinator/page/eventStream.ts";
 import { mostSpectators } from "../../../coordinator/page/play.ts";
 import { mostViewers } from "../../../coordinator/page/viewers.ts";
+import { refusals } from "../../system/scrape.ts";
 import { registration, report } from "../runningCoordinator.ts";
 import { ask, EventReader, type Served, servePage } from "./pageClient.ts";
 
@@ -163,6 +164,7 @@ it("plays for all who look with one child, which ends with the last of them", as
   expect(new Set(pids).size).toBe(1);
   await Promise.all(spectators.map((one) => one.named("frame")));
   expect(await new EventReader(`${served.page}api/play`).status).toBe(503);
+  expect(await refusals(served.metricsPort)).toEqual({ connections: 1 });
   expect(spectators[0]!.events.map(({ name }) => name)).not.toContain("secret");
   for (const one of spectators) one.close();
   await expect.poll(() => alive(pids[0]!), { timeout: 10_000 }).toBe(false);
@@ -183,6 +185,7 @@ it("takes a bounded number of viewers, and no more than it has room for", async 
   const readers = Array.from({ length: mostViewers }, () => events(served));
   await Promise.all(readers.map((one) => one.named("status")));
   expect(await events(served).status).toBe(503);
+  expect(await refusals(served.metricsPort)).toEqual({ connections: 1 });
   readers[0]!.close();
   await expect.poll(() => events(served).status).toBe(200);
 });
