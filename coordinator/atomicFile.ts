@@ -86,7 +86,7 @@ const remedies: Partial<Record<string, string>> = {
   EDQUOT: "The quota of that disk is used up; what was stored before is untouched.",
   EACCES: "Give this user write permission, or choose another --run-dir.",
   EPERM: "Give this user write permission, or choose another --run-dir.",
-  EROFS: "That disk is mounted read-only: choose another --run-dir.",
+  EROFS: "That disk is mounted read-only: mend that, or choose another --run-dir.",
   ENOENT: "Was the run folder moved or deleted while the run went on? Else choose another --run-dir.",
 };
 

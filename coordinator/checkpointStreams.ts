@@ -53,11 +53,10 @@ export class CheckpointStreams {
   }
 
   async #checkpointStored({ update, total_bytes: bytes }: CheckpointHeader__Output): Promise<void> {
-    const { metrics, metricsLog, log, store } = this.#run.parts;
+    const { metrics, log, store } = this.#run.parts;
     if (!store.state.current.checkpointed) await store.state.change(() => ({ checkpointed: true }));
     metrics.checkpointsStored.inc();
     log.debug({ update, bytes }, "checkpoint stored");
-    await metricsLog.sync(); // what a resume from it builds on
     this.#run.emit("changed");
   }
 

@@ -93,7 +93,12 @@ async function assemble(
 
   const transport = Transport.of(deploy, "coordinator");
   transport.check("coordinatorListen", deploy.coordinatorListen);
-  const store = await openRun({ runDir: options.runDir, config, resume: options.resume, onLockLost });
+  const onStale = (error: OperatorError): void => {
+    metrics.storageFailures.inc();
+    log.error(error.message);
+  };
+  const lock = { onLost: onLockLost, onStale };
+  const store = await openRun({ runDir: options.runDir, config, resume: options.resume, lock });
   let serving = false; // until then nobody knows of a new run, and one that cannot be served is none
   lifecycle.onClose("run folder", () => (serving || !store.created ? store.close() : store.discard()));
   const checkpoints = await CheckpointStore.open(join(store.folder, "checkpoints"), deploy.checkpointsKept, log, {

@@ -100,7 +100,10 @@ export class MetricsLog {
     return lines.map((line) => JSON.parse(line) as MetricsRecord);
   }
 
-  /** Adds one record; its update must come after the last one's. Throws STORAGE and leaves no half line behind. */
+  /**
+   * Adds one record; its update must come after the last one's. It is on the disk then, also if the machine loses power or
+   * the disk fails: the learner forgets what was accepted. Throws STORAGE and leaves no half line behind.
+   */
   async append(report: UpdateReport__Output): Promise<void> {
     const record = recordOf(report);
     const line = Buffer.from(`${JSON.stringify(record)}\n`);
@@ -109,6 +112,7 @@ export class MetricsLog {
     try {
       for (let at = 0; at < line.length; )
         at += (await this.#file.write(line, at, line.length - at, this.#size + at)).bytesWritten;
+      await this.#file.datasync();
     } catch (cause) {
       throw storageError(`${this.path} cannot be written`, cause);
     }
@@ -139,11 +143,6 @@ export class MetricsLog {
       throw storageError(`${this.path} cannot be cut`, cause);
     }
     this.#tail = false;
-  }
-
-  /** Onto the disk, also if the machine loses power: done with each checkpoint. */
-  async sync(): Promise<void> {
-    await this.#file.datasync();
   }
 
   async close(): Promise<void> {

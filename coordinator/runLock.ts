@@ -18,6 +18,13 @@ const refreshMs = 5_000;
 /** A lock of another machine, whose processes cannot be seen, is dead after this long without a refresh. */
 const silentMs = 60_000;
 
+export interface RunLockEvents {
+  /** It was taken from us, or the folder is gone. */
+  readonly onLost: (error: OperatorError) => void;
+  /** It could not be refreshed this time. */
+  readonly onStale: (error: OperatorError) => void;
+}
+
 /**
  * Lets one coordinator own a run folder. The lock of a dead process is taken over; a live one's is refused, naming it.
  * Same machine: by pid and start time (a pid may be in use again, in a container always is); another one, as with a
@@ -32,15 +39,15 @@ export class RunLock {
   readonly #number: number;
   readonly #timer: NodeJS.Timeout;
 
-  private constructor(folder: string, number: number, onLost: (error: OperatorError) => void) {
+  private constructor(folder: string, number: number, events: RunLockEvents) {
     this.#folder = folder;
     this.#number = number;
-    this.#timer = setInterval(() => void this.#refresh(onLost), refreshMs);
+    this.#timer = setInterval(() => void this.#refresh(events), refreshMs);
     this.#timer.unref();
   }
 
-  /** Throws STORAGE if another coordinator owns the folder or it cannot be written. `onLost`: it was taken from us. */
-  static async take(folder: string, onLost: (error: OperatorError) => void): Promise<RunLock> {
+  /** Throws STORAGE if another coordinator owns the folder or it cannot be written. */
+  static async take(folder: string, events: RunLockEvents): Promise<RunLock> {
     for (let attempt = 0; attempt < 10; attempt++) {
       const numbers = await lockNumbers(folder);
       const newest = numbers.at(-1) ?? 0;
@@ -51,7 +58,7 @@ export class RunLock {
       const now = await lockNumbers(folder);
       if (now.at(-1) === newest + 1) {
         for (const old of now.slice(0, -1)) await rm(pathOf(folder, old), { force: true });
-        return new RunLock(folder, newest + 1, onLost);
+        return new RunLock(folder, newest + 1, events);
       }
       await rm(pathOf(folder, newest + 1), { force: true }); // we looked long ago: later owners came and went
     }
@@ -66,7 +73,8 @@ export class RunLock {
     await writeAtomically(path, JSON.stringify({ ...(await self()), released: true }));
   }
 
-  async #refresh(onLost: (error: OperatorError) => void): Promise<void> {
+  /** A disk that refuses to be written takes no other owner's lock either: that one shows, once there is one. */
+  async #refresh({ onLost, onStale }: RunLockEvents): Promise<void> {
     try {
       const newest = (await lockNumbers(this.#folder)).at(-1);
       const now = new Date();
@@ -76,8 +84,10 @@ export class RunLock {
       const by = owner === null ? "is gone" : `was taken by pid ${owner.pid} on ${owner.host}`;
       onLost(new OperatorError("STORAGE", `The lock of ${this.#folder} ${by}.`, "Run one coordinator per run folder."));
     } catch (cause) {
-      clearInterval(this.#timer);
-      onLost(storageError(`The lock of ${this.#folder} cannot be refreshed`, cause));
+      const error = storageError(`The lock of ${this.#folder} cannot be refreshed`, cause);
+      if ((cause as NodeJS.ErrnoException).code !== "ENOENT") return onStale(error);
+      clearInterval(this.#timer); // the folder is gone
+      onLost(error);
     }
   }
 }

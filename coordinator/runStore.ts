@@ -8,7 +8,7 @@ import { messageOf, OperatorError } from "../shared/errors.ts";
 import { canonicalJson, RunConfig } from "../shared/runConfig.ts";
 import { storageError, unfinished, writeAtomically } from "./atomicFile.ts";
 import { keepInitialFile } from "./initialFile.ts";
-import { isLockFile, RunLock } from "./runLock.ts";
+import { isLockFile, RunLock, type RunLockEvents } from "./runLock.ts";
 import { freshState, RunState } from "./runState.ts";
 
 /** Of the run folder's layout; raised when an older build could not read it. */
@@ -25,7 +25,7 @@ export interface OpenRunOptions {
   /** null: that of the run in the folder. */
   readonly config: RunConfig | null;
   readonly resume: Resume;
-  readonly onLockLost: (error: OperatorError) => void;
+  readonly lock: RunLockEvents;
 }
 
 export interface OpenRun {
@@ -56,7 +56,7 @@ const tolerated = new Set([
 export async function openRun(options: OpenRunOptions): Promise<OpenRun> {
   const folder = resolve(options.runDir);
   await prepareRunFolder(options);
-  const lock = await RunLock.take(folder, options.onLockLost);
+  const lock = await RunLock.take(folder, options.lock);
   try {
     await removeUnfinished(folder);
     const existing = await readRunFile(folder);

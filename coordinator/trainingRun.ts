@@ -202,7 +202,6 @@ export class TrainingRun extends EventEmitter<{ changed: [] }> {
         await tensorboard.append(metricsLog).catch((error: unknown) => this.#storageFailed(error));
       }
       if (!report.finished || this.state.state === "FINISHED") return;
-      await metricsLog.sync();
       await this.#setState({ state: "FINISHED", weightsSha256: report.weights_sha256 });
     } catch (error) {
       this.#storageFailed(error);

@@ -62,7 +62,7 @@ export class SuiteFolder {
     await mkdir(join(path, "logs"), { recursive: true }).catch((cause: unknown) => {
       throw storageError(`The suite's folder ${path} cannot be made`, cause);
     });
-    const lock = await RunLock.take(path, onLockLost);
+    const lock = await RunLock.take(path, { onLost: onLockLost, onStale: onLockLost }); // its record could not be kept either
     try {
       const configs = Object.fromEntries(runs.map(({ id, config }) => [id, config]));
       await writeAtomically(join(path, "configs.json"), `${JSON.stringify(configs)}\n`);

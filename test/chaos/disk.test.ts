@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { pacedCartPole } from "./configs.ts";
+import { FailingDisk, noFailingDisk } from "./failingDisk.ts";
 import type { Fleet } from "./fleet.ts";
 import { startFleet, undisturbed } from "./fleets.ts";
 import { newestCheckpoint, outcomeDifferences } from "./runRecord.ts";
@@ -57,6 +58,38 @@ it.skipIf(missing !== null)(
     disk.free();
     for (const name of ["nats", "coordinator", "learner", "actor-1"] as const) await fleet.launch(name);
     await fleet.recovered("killed on a full disk", { timeoutMs: 60_000 });
+    expect(outcomeDifferences(await undisturbed(config), await fleet.finished(250_000))).toEqual([]);
+  },
+);
+
+const cannotFail = noFailingDisk();
+
+it.skipIf(cannotFail !== null)(
+  named("training goes on while the coordinator's disk has turned read-only, and loses nothing", cannotFail),
+  async () => {
+    const disk = await FailingDisk.mount(64);
+    onTestFinished(() => disk.remove());
+    const fleet = await startFleet({ config, actors: 2, stepMs: 5, runDir: join(disk.path, "run") });
+    await until("a checkpoint is stored", async () => (await fleet.status()).run!.newest_checkpoint > 0);
+    const metric = async (name: string): Promise<number> =>
+      (await fleet.metrics("learner"))[`anchorage_learner_${name}`]!;
+
+    await disk.fail();
+    const done = await metric("updates");
+    const failures = async () => (await fleet.metrics("coordinator")).anchorage_coordinator_storage_failures_total!;
+    await until("the coordinator counts failed writes", async () => (await failures()) > 0);
+    await until("its lock was to be refreshed", async () =>
+      /lock of \S+ cannot be refreshed.*EROFS/.test(fleet.logs.tail("coordinator", 100_000)),
+    );
+    await until("training goes on", async () => (await metric("updates")) >= done + 5);
+    expect(fleet.names).toContain("coordinator");
+    expect(fleet.logs.tail("coordinator", 100_000)).toMatch(/\[STORAGE\].*read-only/);
+
+    await fleet.kill("coordinator", "SIGTERM"); // as who mends the disk does: a mounted one cannot be
+    await disk.repair();
+    await fleet.launch("coordinator");
+    await fleet.recovered("disk read-only", { timeoutMs: 60_000 });
+    await until("the newest checkpoint is stored", async () => (await metric("checkpoint_waiting")) === 0);
     expect(outcomeDifferences(await undisturbed(config), await fleet.finished(250_000))).toEqual([]);
   },
 );

@@ -102,7 +102,7 @@ export class Fleet {
   }
 
   get runDir(): string {
-    return join(this.options.folder, "run");
+    return this.options.runDir ?? join(this.options.folder, "run");
   }
 
   /** Names of the processes that live, in the order of their making. */

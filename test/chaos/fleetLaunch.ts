@@ -25,6 +25,7 @@ export interface Addresses {
 export interface FleetOptions {
   /** A folder of this fleet's own: the run in `run/`, `nats/`, `logs/`, `config.json`, `deploy.json`. */
   readonly folder: string;
+  readonly runDir?: string; // the run, where it is elsewhere
   /** RunConfig fields; the presets fill in what is absent. */
   readonly config: Readonly<Record<string, unknown>>;
   /** DeployConfig fields over `chaosDeploy`. */
@@ -110,7 +111,14 @@ export function launchOf(
   const deploy = ["--deploy", join(folder, "deploy.json")];
   const flags: Record<string, () => string[]> = {
     coordinator: () => [
-      ...["--run-dir", join(folder, "run"), "--resume", "auto", "--config", join(folder, "config.json")],
+      ...[
+        "--run-dir",
+        options.runDir ?? join(folder, "run"),
+        "--resume",
+        "auto",
+        "--config",
+        join(folder, "config.json"),
+      ],
       ...["--listen", addresses.coordinatorListen, "--nats", addresses.nats, ...deploy],
     ],
     learner: () => [

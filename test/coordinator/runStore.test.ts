@@ -3,17 +3,20 @@ import { once } from "node:events";
 import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { expect, it, vi } from "vitest";
+import { expect, it, type Mock, onTestFinished, vi } from "vitest";
 import { type OpenRunOptions, openRun } from "../../coordinator/runStore.ts";
 import type { RunConfig } from "../../shared/runConfig.ts";
+import { FailingDisk, noFailingDisk } from "../chaos/failingDisk.ts";
+import { named } from "../chaos/skipReason.ts";
 import { smallConfig, temporaryFolder } from "./runningCoordinator.ts";
 
 const deadPid = 2 ** 22 + 1; // above Linux's largest pid
-const onLockLost = (error: Error): never => {
+const thrown = (error: Error): never => {
   throw error;
 };
+const lock = { onLost: thrown, onStale: thrown };
 const open = (runDir: string, more: Partial<OpenRunOptions> = {}) =>
-  openRun({ runDir, config: smallConfig, resume: false, onLockLost, ...more });
+  openRun({ runDir, config: smallConfig, resume: false, lock, ...more });
 const closed = async (runDir: string, more: Partial<OpenRunOptions> = {}) => {
   const run = await open(runDir, more);
   await run.close();
@@ -149,6 +152,41 @@ it("two coordinators cannot own one folder; a dead one's lock is taken over", as
   await utimes(join(folder, "lock.102"), longAgo, longAgo);
   expect(await opens()).toBe(true);
 });
+
+const noDisk = noFailingDisk();
+it.skipIf(noDisk !== null)(
+  named(
+    "a lock on a disk that turns read-only stays its owner's, and is lost to another one or with its folder",
+    noDisk,
+  ),
+  async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const disk = await FailingDisk.mount(8);
+    onTestFinished(() => disk.remove());
+    const later = (of: Mock, times = 1): Promise<unknown> => {
+      vi.advanceTimersByTime(5_000); // the lock is refreshed
+      return vi.waitFor(() => expect(of).toHaveBeenCalledTimes(times));
+    };
+    const events = () => ({ onLost: vi.fn(), onStale: vi.fn() });
+    const [taken, gone] = [events(), events()];
+    const folder = await temporaryFolder();
+    await open(folder, { lock: taken });
+    await writeFile(join(folder, "lock.7"), JSON.stringify({ pid: 1, host: "b", started: null, released: false }));
+    await later(taken.onLost);
+    expect(String(taken.onLost.mock.calls[0]![0])).toMatch(/\[STORAGE\] The lock of .* was taken by pid 1 on b/);
+
+    await open(join(disk.path, "run"), { lock: gone });
+    await disk.fail();
+    await later(gone.onStale);
+    await later(gone.onStale, 2);
+    expect(String(gone.onStale.mock.calls[0]![0])).toMatch(/\[STORAGE\] The lock of .* cannot be refreshed: EROFS/);
+    expect(gone.onLost).not.toHaveBeenCalled();
+    await disk.repair();
+    await rm(join(disk.path, "run"), { recursive: true });
+    await later(gone.onLost);
+  },
+);
 
 it("the lock of a killed coordinator whose parent never notices its death is taken over", async () => {
   const folder = await temporaryFolder();
