@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 /**
- * `npm run bench [-- --only environments|step|protocols|checkpoints|determinism|tls] [--no-write]`: everything that is measured,
+ * `npm run bench [-- --only environments|step|protocols|checkpoints|determinism|sizing|tls] [--no-write]`: everything that is measured,
  * each question in a process of its own; leave the machine otherwise idle (about 30 minutes on two cores). Each prints
  * its table and adds it to bench/RESULTS.md.
  */
@@ -17,6 +17,7 @@ const programs: Readonly<Record<string, string>> = {
   tls: "tlsCost.js",
   checkpoints: "checkpointCost.js",
   determinism: "determinismCost.js",
+  sizing: "sizing.js",
 };
 const chosen = values.only === undefined ? Object.keys(programs) : [values.only];
 

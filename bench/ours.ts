@@ -16,6 +16,8 @@ export interface Measured {
 export interface OursMeasured extends Measured {
   readonly cpuByRole: Readonly<Record<string, number>>;
   readonly peakBytesByRole: Readonly<Record<string, number>>;
+  readonly learnerWaitSeconds: number; // without a whole round
+  readonly actorsWaitSeconds: number; // share of them without work, over time
 }
 
 /**
@@ -29,9 +31,12 @@ export async function trainOurs(flags: readonly string[], learnerThreads: number
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "ignore"], env });
   let first: Reading | null = null;
   let last: Reading | null = null;
+  const waits = { learnerWaitSeconds: 0, actorsWaitSeconds: 0 };
   for await (const line of createInterface({ input: child.stdout })) {
-    const event = JSON.parse(line) as { event: string; agentSteps?: number };
+    const event = JSON.parse(line) as { event: string; agentSteps?: number } & Partial<typeof waits>;
     if (event.event !== "update") continue;
+    if (first !== null)
+      for (const name of ["learnerWaitSeconds", "actorsWaitSeconds"] as const) waits[name] += event[name] ?? 0;
     last = { at: performance.now(), steps: event.agentSteps ?? 0, tree: processTree(child.pid!) };
     first ??= last;
   }
@@ -39,8 +44,10 @@ export async function trainOurs(flags: readonly string[], learnerThreads: number
   rmSync(folder, { recursive: true, force: true });
   if (child.exitCode !== 0 || first === null || last === null || last === first)
     throw new Error(`train ${flags.join(" ")} ended with status ${child.exitCode} and too few updates to measure`);
-  return difference(first, last);
+  return { ...difference(first, last), ...waits };
 }
+
+type Waits = Pick<OursMeasured, "learnerWaitSeconds" | "actorsWaitSeconds">;
 
 interface Reading {
   readonly at: number; // ms
@@ -48,7 +55,7 @@ interface Reading {
   readonly tree: readonly ProcessUse[];
 }
 
-function difference(first: Reading, last: Reading): OursMeasured {
+function difference(first: Reading, last: Reading): Omit<OursMeasured, keyof Waits> {
   const before = new Map(first.tree.map((use) => [use.pid, use.cpuSeconds]));
   const cpuByRole: Record<string, number> = {};
   const peakBytesByRole: Record<string, number> = {};

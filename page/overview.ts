@@ -36,7 +36,7 @@ const afterStop: Readonly<Record<PageRun["goesOnBy"], string>> = {
   train: "and every process ends. To go on later:",
   resume: "and the coordinator stays. To go on later, “Resume” on this page, or:",
   coordinator:
-    "and every process ends. To go on later, start the learner and the actors again, and the coordinator so:",
+    "and every process ends. To go on later, start learner and actors again, and the coordinator, its addresses and certificates as before:",
 };
 
 const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { certificates } from "../../../cli/certificates.ts";
 import { mostConnections } from "../../../shared/httpPort.ts";
 import { refusals } from "../../system/scrape.ts";
 import { registration, temporaryFolder } from "../runningCoordinator.ts";
@@ -107,6 +108,25 @@ it("beyond this machine it needs certificates or insecure, and then always the t
   expect((await ask(`${page}api/runs`)).status).toBe(401);
   const status = async (host: string) => (await ask(`${page}api/access`, { headers: { host } })).status;
   expect(await Promise.all(["192.0.2.7:80", "train.example", "other.example"].map(status))).toEqual([200, 200, 421]);
+});
+
+it("with certificates it is HTTPS beyond this machine, whose cookie stays on HTTPS, and plain HTTP on loopback", async () => {
+  const certs = await temporaryFolder();
+  await certificates(certs, { host: [], days: 2 });
+  const tls = join(certs, "coordinator");
+  const ca = readFileSync(join(tls, "ca.crt"), "utf8");
+  const { page, token } = await servePage({ deploy: { tls, pageListen: "0.0.0.0:0" } });
+  expect(page).toMatch(/^https:\/\/127\.0\.0\.1:/);
+  expect((await ask(page, { ca })).status).toBe(200); // the certificate is checked, and is of 127.0.0.1
+  await expect(ask(page)).rejects.toThrow(/unable to (get|verify)/); // by nobody who does not know the authority
+  await expect(ask(page.replace("https", "http"))).rejects.toThrow(/hang up|ECONNRESET/);
+  expect((await ask(`${page}api/runs`, { ca })).status).toBe(401);
+  const session = await ask(`${page}api/session`, { ca, body: JSON.stringify({ token }) });
+  expect(session.headers["set-cookie"]![0]).toMatch(/; HttpOnly; SameSite=Strict;.*; Secure$/);
+  const cookie = session.headers["set-cookie"]![0]!.split(";")[0]!;
+  const { origin } = new URL(page);
+  expect((await ask(`${page}api/runs`, { ca, headers: { cookie, origin } })).status).toBe(200);
+  expect((await servePage({ deploy: { tls } })).page).toMatch(/^http:\/\/127\.0\.0\.1:/);
 });
 
 it("read-only it takes no orders, whoever asks", async () => {

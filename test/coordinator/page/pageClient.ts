@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from "node:http";
+import { request as secureRequest } from "node:https";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { controlToken } from "../../../coordinator/controlToken.ts";
@@ -34,12 +35,20 @@ export interface Answer {
   readonly text: string;
 }
 
+interface Asking {
+  readonly method?: string;
+  readonly headers?: OutgoingHttpHeaders;
+  readonly body?: string;
+  readonly ca?: string; // of HTTPS: whom to trust
+}
+
 /** Asks as no browser could: with any Host, Origin and body. */
-export function ask(url: string, options: { method?: string; headers?: OutgoingHttpHeaders; body?: string } = {}) {
+export function ask(url: string, options: Asking = {}) {
   return new Promise<Answer>((resolve, reject) => {
-    const { method = options.body === undefined ? "GET" : "POST", headers = {}, body } = options;
+    const { method = options.body === undefined ? "GET" : "POST", headers = {}, body, ca } = options;
     const type = body === undefined ? {} : { "content-type": "application/json" };
-    const asked = request(url, { method, headers: { ...type, ...headers } }, (response) => {
+    const by = url.startsWith("https:") ? secureRequest : request;
+    const asked = by(url, { method, headers: { ...type, ...headers }, ...(ca && { ca }) }, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (data) => (text += data));
