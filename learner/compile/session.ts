@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import { messageOf, OperatorError } from "../../shared/errors.ts";
 import { nativeParts } from "../../shared/nativeParts.ts";
 import { type ConfigProto, encodeConfigProto } from "./tensorflowProto.ts";
@@ -22,11 +23,27 @@ interface SessionAddon {
   readonly Session: new (graphDef: Uint8Array, config: Uint8Array) => Session;
 }
 
-/** A session that runs `graphDef` on the given number of threads. Throws SETUP if the addon is missing. */
-export function createSession(graphDef: Uint8Array, threads: number, device: "cpu" | "gpu"): Session {
+export interface SessionSettings {
+  readonly threads: number; // of one operation: part of what decides the result's last bits
+  readonly operations: number; // that may run at the same time, each on a thread of its own: decides no bit
+  readonly device: "cpu" | "gpu";
+}
+
+/**
+ * How many operations a graph's session runs at the same time. The layers of the actor and of the critic, and the two
+ * products of each layer's gradient, need nothing of each other. No result depends on it: an operation computes the same
+ * whenever its inputs are there, and a variable changes only after all that read it (updateGraph.ts). Over four, nothing is
+ * left to run. A GPU takes them one by one.
+ */
+export function operationsAtOnce(device: "cpu" | "gpu"): number {
+  return device === "gpu" ? 1 : Math.min(4, availableParallelism());
+}
+
+/** A session that runs `graphDef`. Throws SETUP if the addon is missing. */
+export function createSession(graphDef: Uint8Array, { threads, operations, device }: SessionSettings): Session {
   const config: ConfigProto = {
     intraOpParallelismThreads: threads,
-    interOpParallelismThreads: 1, // operations one after another: the order, and so the result, never varies
+    interOpParallelismThreads: operations,
     usePerSessionThreads: true, // else the process's first session decides for all
     allowSoftPlacement: true,
     gpuOptions: { allowGrowth: true },

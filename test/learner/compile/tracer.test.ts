@@ -5,6 +5,7 @@ import { trace } from "../../../learner/compile/tracer.ts";
 import { loadTensorFlow, type TensorFlow } from "../../../learner/tensorflow.ts";
 import { gaussianNetwork } from "../updateCases.ts";
 
+const settings = { threads: 1, operations: 1, device: "cpu" } as const;
 let tf: TensorFlow;
 beforeAll(() => {
   tf = loadTensorFlow({ device: "cpu", onednn: "off", threads: 1, network: gaussianNetwork(1, [], 1) });
@@ -17,7 +18,7 @@ describe("trace", () => {
     const edge = graph.placeholder("x", "float32", [2, 3]);
     const f = (t: typeof x) => tf.sum(tf.mul(tf.square(t), tf.tensor1d([1, 2, 3])), 1);
     const { result, edgeOf } = trace(tf, graph, [[x, edge]], () => tf.tidy(() => f(x)));
-    const call = createSession(graph.definition(), 1, "cpu").prepare(["x"], [edgeOf(result)], []);
+    const call = createSession(graph.definition(), settings).prepare(["x"], [edgeOf(result)], []);
     const input = Float32Array.of(1, 2, 3, -4, 5, 0.5);
     const output = new Float32Array(2);
     call.run([input], [output]);
@@ -55,7 +56,7 @@ describe("GraphBuilder", () => {
     const graph = new GraphBuilder();
     const edges = [0, -0, 2.5].map((x) => graph.constant("float32", [2, 2], new Float32Array(4).fill(x)));
     const halves = edges.map((edge) => graph.add("Reciprocal", [edge], { T: attribute.type("float32") }));
-    const call = createSession(graph.definition(), 1, "cpu").prepare([], halves, []);
+    const call = createSession(graph.definition(), settings).prepare([], halves, []);
     const outputs = edges.map(() => new Float32Array(4));
     call.run([], outputs);
     expect(outputs.map((o) => [...o])).toEqual([Infinity, -Infinity, Math.fround(0.4)].map((x) => Array(4).fill(x)));
@@ -67,7 +68,7 @@ describe("the session addon", () => {
     const graph = new GraphBuilder();
     const x = graph.placeholder("x", "float32", [3]);
     graph.add("Add", [x, x], { T: attribute.type("float32") }, "twice");
-    return createSession(graph.definition(), 1, "cpu");
+    return createSession(graph.definition(), settings);
   };
 
   it("checks every array against the graph before it runs", () => {
@@ -105,7 +106,7 @@ describe("the session addon", () => {
   it("says what is wrong with a graph, a name, a closed session", () => {
     const broken = new GraphBuilder();
     broken.add("NoSuchOperation", [], {});
-    expect(() => createSession(broken.definition(), 1, "cpu")).toThrow(/NoSuchOperation/);
+    expect(() => createSession(broken.definition(), settings)).toThrow(/NoSuchOperation/);
     const session = doubling();
     expect(() => session.prepare(["y"], [], [])).toThrow("the graph has no operation y");
     expect(() => session.prepare([], ["twice:3"], [])).toThrow("the graph has no tensor twice:3");
