@@ -1,6 +1,6 @@
 import type UPlot from "uplot"; // its value is a global: /uplot.js is a script before this one, and no bundler is needed
-import { element, setText } from "./element.ts";
-import { brief, count, readable } from "./numbers.ts";
+import { element, setText, show } from "./element.ts";
+import { brief, count, onAxis, readable } from "./numbers.ts";
 
 export interface ChartLine {
   readonly label: string;
@@ -13,6 +13,7 @@ export interface ChartOptions {
   readonly lines: readonly ChartLine[];
   readonly height: number; // pixels; at least
   readonly filled?: boolean;
+  readonly nothing?: string; // said while there is no value
   /** Limits that the axis has at least, [low, high]. */
   readonly atLeast?: readonly [number | null, number | null];
   readonly format?: (value: number | null | undefined) => string;
@@ -34,6 +35,7 @@ export class Chart {
   readonly #options: ChartOptions;
   readonly #value: HTMLElement;
   readonly #place: HTMLElement;
+  readonly #nothing: HTMLElement;
   readonly #format: (value: number | null | undefined) => string;
   #plot: UPlot | null = null;
   #data: UPlot.AlignedData = [[]];
@@ -42,7 +44,8 @@ export class Chart {
     this.#options = options;
     this.#format = options.format ?? readable;
     this.#value = element("output", { class: "value", "aria-live": "off" }, "–");
-    this.#place = element("div", { class: "plot", role: "img" });
+    this.#nothing = element("p", { class: "soft nothing" }, options.nothing ?? "No value yet.");
+    this.#place = element("div", { class: "plot", role: "img" }, this.#nothing);
     const keys = options.lines.length > 1 ? [this.#legend()] : [];
     const caption = element("figcaption", {}, element("h3", {}, options.title), ...keys, this.#value);
     this.root = element("figure", { class: "chart" }, caption, this.#place);
@@ -53,6 +56,7 @@ export class Chart {
   /** `columns`: the lines in their order, each as long as `x`, which rises. */
   set(x: readonly number[], columns: readonly Column[]): void {
     this.#data = [x, ...columns] as unknown as UPlot.AlignedData;
+    show(this.#nothing, this.#plot === null && this.#isEmpty);
     if (this.#plot === null) this.#fit();
     else this.#plot.setData(this.#data);
     this.#tell(x.length - 1);
@@ -85,12 +89,23 @@ export class Chart {
     setText(this.#value, `${values.join(" · ")}${at}`);
   }
 
+  #ticks(splits: readonly number[]): string[] {
+    const { format } = this.#options;
+    return format === undefined ? onAxis(splits) : splits.map(format);
+  }
+
+  /** Axes of nothing would be made up. */
+  get #isEmpty(): boolean {
+    const [, ...columns] = this.#data as unknown as readonly Column[];
+    return columns.every((column) => newest(column) === undefined);
+  }
+
   #fit(): void {
     const width = Math.floor(this.#place.clientWidth);
     if (width === 0) return; // in something closed: when it opens, it is told
     const size = { width, height: Math.max(this.#options.height, Math.floor(this.#place.clientHeight)) };
     if (this.#plot !== null) this.#plot.setSize(size);
-    else if (this.#data[0].length > 0) this.#plot = new uPlot({ ...size, ...this.#look() }, this.#data, this.#place);
+    else if (!this.#isEmpty) this.#plot = new uPlot({ ...size, ...this.#look() }, this.#data, this.#place);
   }
 
   #look(): Omit<UPlot.Options, "width" | "height"> {
@@ -109,7 +124,13 @@ export class Chart {
       scales: { x: { time: false }, y: { range: (_, low, high) => limits(low, high, atLeast) } },
       axes: [
         { ...axis, grid: { show: false }, size: 26, values: (_, splits) => splits.map((x) => brief(x)) },
-        { ...axis, grid, size: 52, values: (_, splits) => splits.map((y) => this.#format(y)) },
+        {
+          ...axis,
+          grid,
+          size: 52,
+          space: (_, __, ___, ____, height) => Math.max(30, height / 8),
+          values: (_, splits) => this.#ticks(splits),
+        },
       ],
       series: [{}, ...lines.map((line) => series(line, filled))],
       hooks: { setCursor: [(plot) => this.#tell(plot.cursor.idx ?? this.#data[0].length - 1)] },
@@ -123,7 +144,7 @@ function series({ label, colour, dash }: ChartLine, filled: boolean): UPlot.Seri
     stroke: () => variable(colour),
     width: 1.8,
     spanGaps: true,
-    points: { show: (plot) => plot.data[0].length < 3 },
+    points: { show: (plot, i) => values(plot.data[i] as unknown as Column) < 3 }, // a line needs two
     ...(dash === undefined ? {} : { dash: [...dash] }),
     ...(filled && {
       fill: (plot: UPlot) => fade(plot, variable(colour)),
@@ -152,4 +173,5 @@ function limits(
   return [from === least ? from : from - margin, to === most ? to : to + margin];
 }
 
+const values = (column: Column): number => column.reduce<number>((n, value) => (value === null ? n : n + 1), 0);
 const newest = (column: Column): number | null | undefined => column.findLast((value) => value !== null);

@@ -1,6 +1,7 @@
 import type { PageCurve, PageSibling } from "../shared/pageEvents.ts";
 import { Chart, type ChartLine } from "./chart.ts";
 import { ask } from "./connection.ts";
+import { nothing } from "./curves.ts";
 import { byId, element, setText } from "./element.ts";
 
 const mostCompared = 6;
@@ -52,7 +53,7 @@ export class Compare {
         colour: `--series-${i}`,
         ...(i === 0 ? {} : { dash: i % 2 === 0 ? [2, 3] : [7, 4] }),
       }));
-      this.#chart = new Chart({ title: "Mean return", lines, height: 260 });
+      this.#chart = new Chart({ title: "Mean return", lines, height: 260, nothing });
       this.#labels = labels;
       byId("compareChart").replaceChildren(this.#chart.root);
     }

@@ -10,10 +10,13 @@ interface Shown {
   readonly lines: readonly ChartLine[];
   readonly height?: number;
   readonly filled?: boolean;
+  readonly nothing?: string;
   readonly atLeast?: readonly [number | null, number | null];
   readonly format?: (value: number | null | undefined) => string;
 }
 
+/** In place of a chart of returns. */
+export const nothing = "No episode has ended yet.";
 const one = (label: string, colour: string): ChartLine[] => [{ label, colour }];
 const asPercent = (value: number | null | undefined): string =>
   value === null || value === undefined ? "–" : percent(value);
@@ -27,6 +30,7 @@ const shown: readonly Shown[] = [
     lines: one("mean return", "--series-0"),
     height: 300,
     filled: true,
+    nothing,
   },
   ...(
     [

@@ -13,6 +13,14 @@ function plain(value: number | null | undefined): string {
   return Number(value.toPrecision(size >= 100 ? 4 : 3)).toString();
 }
 
+/** Readable as well, with as many digits as tell neighbours apart: -20.9 twice says nothing. */
+export function onAxis(values: readonly number[]): string[] {
+  let labels = values.map(readable);
+  for (let digits = 4; new Set(labels).size < values.length && digits <= 12; digits++)
+    labels = values.map((value) => String(Number(value.toPrecision(digits))).replaceAll("-", "−"));
+  return labels;
+}
+
 export const count = (value: number): string => (Math.abs(value) >= 1e6 ? short.format(value) : grouped.format(value));
 /** For an axis: as short as it stays exact. */
 export const brief = (value: number): string => (Math.abs(value) >= 1e4 ? short.format(value) : grouped.format(value));

@@ -46,8 +46,8 @@ describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a
   it("shows the run and follows it", async () => {
     await shows("#title", /CartPole-v1/);
     await shows("#state", /Training/);
-    await page.locator("#chartReturn canvas").waitFor();
     await shows("#tileReturn", /\d/);
+    await page.locator("#chartReturn canvas").waitFor();
     await moreUpdates(await updatesDone());
     await shows("#members tbody", /learner-.*working/s);
     await shows("#members tbody", /actor-.*working/s);
@@ -109,7 +109,7 @@ describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a
       .locator("#checkpoints tbody tr")
       .first()
       .getByRole("button", { name: /^Evaluate/ })
-      .click();
+      .click({ timeout: 60_000 }); // a first checkpoint may take as long
     await shows("#checkpoints tbody", /± .* 10 episodes/);
     const [download] = await Promise.all([
       page.waitForEvent("download"),

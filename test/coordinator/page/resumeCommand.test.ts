@@ -34,6 +34,7 @@ it.skipIf(chromiumFile === undefined)(
     try {
       const page = await browser.newPage();
       await page.goto(served.page);
+      await page.locator("#chartReturn", { hasText: "No episode has ended yet." }).waitFor();
       await page.locator("#unlock").click();
       await page.locator("#token").fill(served.token);
       await page.keyboard.press("Enter");
