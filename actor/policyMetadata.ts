@@ -1,8 +1,10 @@
 import protobuf from "protobufjs";
 import { messageOf, OperatorError } from "../shared/errors.ts";
 
-/** In onnx.proto: ModelProto.metadata_props, repeated { key = 1, value = 2 }. */
-const metadataField = 14;
+/** In onnx.proto: ModelProto.metadata_props = 14, repeated { string key = 1, value = 2 }; all length-delimited (2). */
+const metadataTag = (14 << 3) | 2;
+const keyTag = (1 << 3) | 2;
+const valueTag = (2 << 3) | 2;
 
 /**
  * The metadata of an ONNX file, `anchorage.version` among them (shared/policySnapshot.ts): onnxruntime gives them to C++
@@ -14,7 +16,7 @@ export function policyMetadata(bytes: Uint8Array, source: string): ReadonlyMap<s
     const reader = protobuf.Reader.create(bytes);
     while (reader.pos < reader.len) {
       const tag = reader.uint32();
-      if (tag >>> 3 === metadataField) readEntry(protobuf.Reader.create(reader.bytes()), found);
+      if (tag === metadataTag) readEntry(protobuf.Reader.create(reader.bytes()), found);
       else reader.skipType(tag & 7);
     }
   } catch (cause) {
@@ -25,12 +27,13 @@ export function policyMetadata(bytes: Uint8Array, source: string): ReadonlyMap<s
 }
 
 function readEntry(reader: protobuf.Reader, found: Map<string, string>): void {
-  const texts = ["", ""]; // key, value
+  let key = "";
+  let value = "";
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
-    const field = tag >>> 3;
-    if (field === 1 || field === 2) texts[field - 1] = reader.string();
+    if (tag === keyTag) key = reader.string();
+    else if (tag === valueTag) value = reader.string();
     else reader.skipType(tag & 7);
   }
-  found.set(texts[0]!, texts[1]!);
+  found.set(key, value);
 }

@@ -40,7 +40,14 @@ it("the decoders and onnxruntime survive 20 000 cases each, from a new seed", ()
   const cases = own.ANCHORAGE_FUZZ_CASES ?? "20000";
   console.log(`ANCHORAGE_FUZZ_SEED=${seed} ANCHORAGE_FUZZ_CASES=${cases}`);
   const env = { ...own, ANCHORAGE_FUZZ_SEED: seed, ANCHORAGE_FUZZ_CASES: cases };
-  const args = ["vitest", "run", "test/shared/fuzz.test.ts", "test/actor/policyFuzz.test.ts", "--testTimeout=3000000"];
+  const args = [
+    "vitest",
+    "run",
+    "test/shared/fuzz.test.ts",
+    "test/actor/policyFuzz.test.ts",
+    "test/actor/stateFuzz.test.ts",
+    "--testTimeout=3000000",
+  ];
   const ran = spawnSync("npx", args, { env, encoding: "utf8", maxBuffer: 64e6 });
   expect(ran.status, `${ran.stdout}\n${ran.stderr}`).toBe(0);
 });

@@ -15,23 +15,8 @@ import { resolveRunConfig } from "../../shared/presets.ts";
 import { decodeRollout, encodeRollout } from "../../shared/rolloutCodec.ts";
 import { RunConfig } from "../../shared/runConfig.ts";
 import { checkWire } from "../../shared/wireBounds.ts";
+import { cases, refusesClearly } from "./fuzzCases.ts";
 import { continuousConfig, continuousSpec, sampleRollout, stackedConfig, stackedSpec } from "./sampleRollout.ts";
-
-/** `npm run test:long` gives more cases and a new seed each time; what fails prints both, and fast-check its path. */
-const many = Number(process.env.ANCHORAGE_FUZZ_CASES ?? "0");
-const seed = many > 0 ? Number(process.env.ANCHORAGE_FUZZ_SEED ?? Date.now() % 2 ** 31) : 20261121;
-const cases = (usual: number) => ({ numRuns: many > 0 ? many : usual, seed, endOnFailure: false });
-if (many > 0) console.log(`fuzzing with ANCHORAGE_FUZZ_SEED=${seed} ANCHORAGE_FUZZ_CASES=${many}`);
-
-/** What is refused must be refused with an error for people; anything else would be a crash or a 500. */
-function refusesClearly(decode: () => unknown): void {
-  try {
-    decode();
-  } catch (error) {
-    if (!(error instanceof OperatorError)) throw error;
-    expect(error.problem.length).toBeLessThan(2_000);
-  }
-}
 
 const runs = [
   { config: stackedConfig, spec: stackedSpec },
