@@ -32,5 +32,6 @@ export const tinyPong = {
   minibatches: 2,
   epochs: 1,
   network: { kind: "nature", units: 32 },
+  envOptions: { maxEpisodeSteps: 61 }, // so that in so short a run episodes end, some of them after a point
   totalSteps: 10 * 8 * 12,
 } as const;

@@ -13,6 +13,12 @@ export interface RunProgressOptions {
   readonly said: () => string;
 }
 
+/**
+ * By then training must go on after any fault: seconds on a free machine, up to 49 s were seen where thirty programs wanted two
+ * cores. A run that waits for a connection's or a retry's time to run out takes longer.
+ */
+const recoveryMs = 90_000;
+
 /** How far a run is, by what its coordinator wrote: for waiting, and for measuring what a fault cost. */
 export class RunProgress {
   readonly #options: RunProgressOptions;
@@ -43,7 +49,10 @@ export class RunProgress {
   }
 
   /** As Fleet.recovered. */
-  async recovered(kind: string, { timeoutMs, whileEnding = false }: RecoveryOptions = {}): Promise<number | null> {
+  async recovered(
+    kind: string,
+    { timeoutMs = recoveryMs, whileEnding = false }: RecoveryOptions = {},
+  ): Promise<number | null> {
     const since = Date.now();
     const update = this.newest;
     const next = await this.#recordOrEnd(({ time }) => Date.parse(time) > since, timeoutMs);

@@ -118,9 +118,17 @@ export function runOutcome(runDir: string): RunOutcome {
   };
 }
 
-/** The differences of two finished runs, as lines that name them; empty: the same numbers throughout. */
+/**
+ * The differences of two finished runs, as lines that name them; empty: the same numbers throughout. Throws where their
+ * episodes could not show a difference: none ended, or all returned the same.
+ */
 export function outcomeDifferences(a: RunOutcome, b: RunOutcome): string[] {
   const found: string[] = [];
+  const returns = new Set(a.checkpoint.episodeWindow.map(([episodeReturn]) => episodeReturn));
+  if (returns.size < 2)
+    throw new Error(
+      `${a.checkpoint.episodeWindow.length} episodes with ${returns.size} different returns compare nothing: give the run a maxEpisodeSteps, or more updates`,
+    );
   for (const field of ["weightsSha256", "updates", "agentSteps", "reproducible"] as const)
     if (a[field] !== b[field]) found.push(`${field}: ${a[field]} against ${b[field]}`);
   const parts = new Set([...Object.keys(a.checkpoint.parts), ...Object.keys(b.checkpoint.parts)]);
