@@ -128,7 +128,8 @@ describe("while it trains, a run survives", () => {
     process.kill(coordinator!, "SIGSTOP");
     await delay(1_500); // some updates that nobody hears of
     process.kill(learner!, "SIGTERM");
-    await until("the learner has ended", async () => !fleet.pids("learner").includes(learner!));
+    // it waits drainSeconds (1), and not for the coordinator
+    await until("the learner has ended", async () => !fleet.pids("learner").includes(learner!), 30_000);
     process.kill(coordinator!, "SIGCONT");
     await fleet.recovered("learner SIGTERM while the coordinator is stopped");
     await checkLeases(fleet);

@@ -58,6 +58,7 @@ it.skipIf(missing !== null)(named(`a run on four hosts outlives each cut of ${cu
   await fleet.kill("actor-2");
   hosts.mend("actor-2");
   await fleet.recovered("actor gone without a word", { timeoutMs: 60_000 });
-  await until("the learner gives the lost actor up", async () => (await fleet.status()).learner?.actors === 1);
+  const givenUp = async () => (await fleet.status()).learner?.actors === 1;
+  await until("the learner gives the lost actor up", givenUp, 60_000); // keepalive notices within half a minute
   expect(outcomeDifferences(await undisturbed(config), await fleet.finished(600_000))).toEqual([]);
 });
