@@ -16,38 +16,39 @@ export interface Measured {
 export interface OursMeasured extends Measured {
   readonly cpuByRole: Readonly<Record<string, number>>;
   readonly peakBytesByRole: Readonly<Record<string, number>>;
-  readonly learnerWaitSeconds: number; // without a whole round
-  readonly actorsWaitSeconds: number; // share of them without work, over time
 }
 
 /**
  * Trains with the shipped command line, all processes real, and measures from the end of the first update to the end of
- * the last one, as the peers' scripts do: neither starting nor the first, slower update is counted.
+ * the last one, as the peers' scripts do: neither starting nor the first, slower update is counted. `leaveOutLast`: to the
+ * end of the one before, since with a policy lag nothing is collected beside the last.
  */
-export async function trainOurs(flags: readonly string[], learnerThreads: number): Promise<OursMeasured> {
+export async function trainOurs(
+  flags: readonly string[],
+  learnerThreads: number,
+  { leaveOutLast = false } = {},
+): Promise<OursMeasured> {
   const folder = mkdtempSync(join(tmpdir(), "anchorage-bench-"));
   const args = [join(projectRoot, "dist/cli/main.js"), "train", "--json", "--run-dir", join(folder, "run"), ...flags];
   const env = { ...process.env, ANCHORAGE_LEARNER_THREADS: String(learnerThreads) };
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "ignore"], env });
   let first: Reading | null = null;
   let last: Reading | null = null;
-  const waits = { learnerWaitSeconds: 0, actorsWaitSeconds: 0 };
+  let before: Reading | null = null;
   for await (const line of createInterface({ input: child.stdout })) {
-    const event = JSON.parse(line) as { event: string; agentSteps?: number } & Partial<typeof waits>;
+    const event = JSON.parse(line) as { event: string; agentSteps?: number };
     if (event.event !== "update") continue;
-    if (first !== null)
-      for (const name of ["learnerWaitSeconds", "actorsWaitSeconds"] as const) waits[name] += event[name] ?? 0;
+    before = last;
     last = { at: performance.now(), steps: event.agentSteps ?? 0, tree: processTree(child.pid!) };
     first ??= last;
   }
   if (child.exitCode === null) await once(child, "exit");
   rmSync(folder, { recursive: true, force: true });
+  if (leaveOutLast) last = before;
   if (child.exitCode !== 0 || first === null || last === null || last === first)
     throw new Error(`train ${flags.join(" ")} ended with status ${child.exitCode} and too few updates to measure`);
-  return { ...difference(first, last), ...waits };
+  return difference(first, last);
 }
-
-type Waits = Pick<OursMeasured, "learnerWaitSeconds" | "actorsWaitSeconds">;
 
 interface Reading {
   readonly at: number; // ms
@@ -55,7 +56,7 @@ interface Reading {
   readonly tree: readonly ProcessUse[];
 }
 
-function difference(first: Reading, last: Reading): Omit<OursMeasured, keyof Waits> {
+function difference(first: Reading, last: Reading): OursMeasured {
   const before = new Map(first.tree.map((use) => [use.pid, use.cpuSeconds]));
   const cpuByRole: Record<string, number> = {};
   const peakBytesByRole: Record<string, number> = {};

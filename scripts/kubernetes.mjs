@@ -1,7 +1,7 @@
 /**
  * node scripts/kubernetes.mjs [NAME ...]: compiles what the tests of deploy/kubernetes need into the cache folder and prints
- * the paths: kubeconform (a minute), and kwok, kube-apiserver, kube-controller-manager and kube-scheduler (10 to 20 minutes
- * each on two cores, 4 GB of Go's build cache). All come from the Go module proxy, whose checksum database vouches for them.
+ * the paths: kubeconform (a minute), and kwok, prometheus-adapter, kube-apiserver, kube-controller-manager and kube-scheduler
+ * (10 to 20 minutes each on two cores, 4 GB of Go's build cache). All come from the Go module proxy, whose checksum database vouches for them.
  */
 import { spawnSync } from "node:child_process";
 import { readFile, rename, writeFile } from "node:fs/promises";
@@ -20,6 +20,7 @@ const installed = {
   kubeconform: { version: "v0.7.0", path: "github.com/yannh/kubeconform/cmd/kubeconform" },
   kwok: { version: "v0.7.0", path: "sigs.k8s.io/kwok/cmd/kwok" },
 };
+const adapter = { name: "prometheus-adapter", version: "v0.12.0", module: "sigs.k8s.io/prometheus-adapter" };
 export const controlPlane = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 /** null: they can be compiled here; else why not. */
@@ -29,13 +30,17 @@ export function noGo() {
 
 /** The path of one program, compiled at first use. Throws a SetupError if it cannot be. */
 export function kubernetesProgram(name) {
-  const make = controlPlane.includes(name) ? compiledProgram : installedProgram;
+  const make = controlPlane.includes(name)
+    ? compiledProgram
+    : name === adapter.name
+      ? adapterProgram
+      : installedProgram;
   if (make === installedProgram && !installed[name])
     throw new SetupError(`There is no program ${name} here; there are ${programs().join(", ")}.`);
   return withLock(join(cacheFolder(), name), () => make(name));
 }
 
-const programs = () => [...Object.keys(installed), ...controlPlane];
+const programs = () => [...Object.keys(installed), adapter.name, ...controlPlane];
 
 async function installedProgram(name) {
   const { version, path } = installed[name];
@@ -43,6 +48,18 @@ async function installedProgram(name) {
     await command("go", ["install", "-ldflags=-s -w", `${path}@${version}`], {
       env: { ...process.env, GOBIN: temporary },
     });
+  });
+  return join(folder, name);
+}
+
+/** By a module of ours: `go install` asks which versions there are, which a proxy need not tell. */
+async function adapterProgram() {
+  const { name, version, module } = adapter;
+  const folder = await part(`${name}-${version}-${process.arch}`, async (temporary) => {
+    const text = `module anchorage.test/adapter\n\ngo 1.24\n\nrequire ${module} ${version}\n`;
+    await writeFile(join(temporary, "go.mod"), text);
+    const build = ["build", "-mod=mod", "-ldflags=-s -w", "-o", name, `${module}/cmd/adapter`];
+    await command("go", build, { cwd: temporary });
   });
   return join(folder, name);
 }

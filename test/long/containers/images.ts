@@ -70,22 +70,28 @@ const given = process.env.ANCHORAGE_IMAGES_TAG;
 
 export const imageOf = (role: string): string => `localhost/anchorage/${role}:${given ?? "test"}`;
 
-/** Builds the images of deploy/images from this clone's sources, without ALE: layers that are there are used again. */
-export async function buildImages(): Promise<void> {
-  if (given !== undefined) return;
+let built: Promise<void> | null = null;
+
+/** Builds the images of deploy/images from this clone's sources, without ALE, once: layers that are there are used again. */
+export function buildImages(): Promise<void> {
+  built ??= given === undefined ? build() : Promise.resolve();
+  return built;
+}
+
+async function build(): Promise<void> {
   await standInBase();
   const context = mkdtempSync(join(tmpdir(), "anchorage-context-"));
   onTestFinished(() => rmSync(context, { recursive: true, force: true }));
   await execa("sh", ["-c", 'git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$0"', context], {
     cwd: projectRoot,
   });
-  const build = (role: string, ...more: string[]): Promise<string> =>
+  const image = (role: string, ...more: string[]): Promise<string> =>
     podman(
       ...["build", "--isolation", "chroot", "--network", "host", "--format", "docker"],
       ...["--build-arg", `NODE_IMAGE=${base}`, ...more],
       ...["--file", join(context, "deploy", "images", `${role}.Dockerfile`), "--tag", imageOf(role), context],
     );
-  await build("build", "--build-arg", "WITHOUT_ATARI=1");
+  await image("build", "--build-arg", "WITHOUT_ATARI=1");
   for (const role of ["nats", "coordinator", "learner", "actor"])
-    await build(role, "--build-arg", `BUILD_IMAGE=${imageOf("build")}`);
+    await image(role, "--build-arg", `BUILD_IMAGE=${imageOf("build")}`);
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
+import { certificates } from "../../../cli/certificates.ts";
 import { freePort } from "../../../cli/natsServer.ts";
 import { projectRoot } from "../../../shared/nativeParts.ts";
 import { until } from "../../chaos/until.ts";
@@ -27,12 +28,15 @@ export interface Cluster {
   /** The same, as JSON. */
   readonly get: (...args: readonly string[]) => Promise<{ readonly items: readonly KubernetesItem[] }>;
   readonly folder: string;
+  readonly kubeconfig: string;
+  /** Starts one more program beside it; it ends with the cluster. */
+  readonly start: Start;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: objects of any kind of Kubernetes
 export type KubernetesItem = Record<string, any>;
 
-const programOf = async (name: string): Promise<string> => {
+export const programOf = async (name: string): Promise<string> => {
   const script = join(projectRoot, "scripts", "kubernetes.mjs");
   return (await execa(process.execPath, [script, name])).stdout.trim();
 };
@@ -84,6 +88,8 @@ export async function startCluster(nodes: number): Promise<Cluster> {
     kubectl,
     get: async (...args) => JSON.parse(await kubectl(["get", ...args, "-o", "json"])),
     folder,
+    kubeconfig,
+    start,
   };
   await addNodes(cluster, nodes);
   return cluster;
@@ -111,7 +117,9 @@ async function startApiserver(folder: string, etcd: string, start: Start) {
   writeFileSync(join(folder, "sa.key"), privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   writeFileSync(join(folder, "sa.pub"), publicKey.export({ type: "spki", format: "pem" }));
   writeFileSync(join(folder, "tokens.csv"), `${token},admin,admin,system:masters\n`, { mode: 0o600 });
+  const proxy = await frontProxy(folder);
   start("apiserver", await programOf("kube-apiserver"), {
+    ...proxy,
     "etcd-servers": etcd,
     "bind-address": "127.0.0.1",
     "secure-port": port,
@@ -136,6 +144,22 @@ async function startApiserver(folder: string, etcd: string, start: Start) {
   };
   writeFileSync(kubeconfig, JSON.stringify(config), { mode: 0o600 }); // JSON is YAML
   return { server, kubeconfig };
+}
+
+/** With what the apiserver shows those that serve APIs for it (the metrics') who asks. */
+async function frontProxy(folder: string): Promise<Readonly<Record<string, string>>> {
+  const certs = join(folder, "front-proxy");
+  await certificates(certs, { host: [], days: 2 });
+  const of = (file: string): string => join(certs, "operator", file);
+  return {
+    "requestheader-client-ca-file": of("ca.crt"),
+    "requestheader-allowed-names": "operator",
+    "requestheader-username-headers": "X-Remote-User",
+    "requestheader-group-headers": "X-Remote-Group",
+    "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+    "proxy-client-cert-file": of("tls.crt"),
+    "proxy-client-key-file": of("tls.key"),
+  };
 }
 
 /** Files with the CustomResourceDefinitions of ServiceMonitor and PrometheusRule. */
