@@ -11,25 +11,25 @@ import { callsPerSecond, GuardedConnection, peerOf, resetsPerSecond } from "./gu
 import { type PortRefusals, quoted, type RefusalReason } from "./portRefusals.ts";
 import { TokenBucket } from "./tokenBucket.ts";
 
-/** What all peers together may take of one server. */
+/** What peers may take of one server. */
 export interface GuardBounds {
   readonly maxConnections: number;
   /** New ones at once; beyond that 200 a second. */
   readonly connectionBurst?: number;
   /** Of messages that are not whole yet. */
   readonly pendingBytes?: number;
+  /** Each of a peer's greetings (TLS where there is any, then HTTP/2's settings) must have come by then. */
+  readonly handshakeMs?: number;
 }
 
 export interface GuardOptions extends GuardBounds {
   /** By path, /package.Service/Method; for others grpc-js answers that they are not implemented. */
   readonly methods: ReadonlyMap<string, MethodLimit>;
   readonly refusals: PortRefusals;
-  /** A peer's greeting (TLS, HTTP/2 settings) must have come by then. */
-  readonly handshakeMs?: number;
 }
 
 /** Ours greet as soon as they are connected; TLS over a slow link takes a second. */
-const defaultHandshakeMs = 10_000;
+export const defaultHandshakeMs = 10_000;
 /** Of a fleet's rollouts a few MB each are on the way at once. */
 const defaultPendingBytes = 512 * 1024 * 1024;
 /** A whole fleet that comes back after a restart, but no flood. */

@@ -1,11 +1,12 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { OperatorError } from "./errors.ts";
-import type { PortRefusals } from "./portRefusals.ts";
+import type { PortRefusals, RefusalReason } from "./portRefusals.ts";
 
 /** How long an HTTP port bears with a peer, milliseconds. Node looks for late requests only every 30 s unless told otherwise. */
 export const httpLimits = {
   requestTimeout: 10_000,
+  handshakeTimeout: 5_000, // TLS, where there is any
   headersTimeout: 5_000,
   keepAliveTimeout: 5_000,
   connectionsCheckingInterval: 1_000,
@@ -17,10 +18,17 @@ export const mostConnections = 64;
 /** Requests that are no HTTP or do not end are counted and their connections closed; `what` begins the line in the log. */
 export function refuseBadRequests(server: Server, what: string, refusals: PortRefusals): void {
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-    refusals.count(error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "slow" : "request", `${what}: ${error.message}`);
-    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    const reason = reasonOf(error.code ?? "");
+    refusals.count(reason, `${what}: ${error.message}`);
+    // without TLS there is nobody to tell, and Node itself cuts none that only waits
+    if (socket.writable && reason !== "handshake") socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
     else socket.destroy();
   });
+}
+
+function reasonOf(code: string): RefusalReason {
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return "slow";
+  return /^ERR_(TLS|SSL)_/.test(code) ? "handshake" : "request";
 }
 
 /** Resolves with the port. Throws ADDRESS if the address cannot be had; `what` begins the sentence. */

@@ -24,7 +24,6 @@ export interface Listener {
 /** How long one that may call nothing may stay to hear why, and how many of them at once; the next are cut at once. */
 const toldWithinMs = 3_000;
 const mostTold = 32;
-const handshakeMs = 10_000;
 
 /**
  * A listener that hands connections on once it is known who is there. With an identity it speaks TLS 1.3 only and asks for
@@ -33,12 +32,13 @@ const handshakeMs = 10_000;
 export function makeListener(
   identity: Identity | null,
   onConnection: (socket: Socket) => void,
-  { maxConnections, refusals }: { readonly maxConnections: number; readonly refusals: PortRefusals },
+  limits: { readonly maxConnections: number; readonly handshakeMs: number; readonly refusals: PortRefusals },
 ): Listener {
   if (identity === null) return { server: createServer(onConnection), peers: null };
   const peers = new Map<string, Peer>();
   let told = 0;
   const { ca, cert, key } = identity;
+  const { maxConnections, handshakeMs, refusals } = limits;
   const server = createTlsServer({
     ca,
     cert,
@@ -51,6 +51,7 @@ export function makeListener(
   });
   server.on("tlsClientError", (error, socket) => {
     refusals.count("handshake", `no TLS handshake from ${socket.remoteAddress}: ${error.message}`);
+    socket.destroy(); // where the time was up Node only tells: it would stay for ever
   });
   server.maxConnections = 2 * maxConnections; // the guard behind counts those that have shaken hands
   server.on("drop", () => refusals.count("connections", `${server.maxConnections} connections are open already`));

@@ -16,7 +16,7 @@ export type RefusalReason =
   | "malformed" // no protobuf, or one with absurdly many elements
   | "protocol" // well-formed, but not what may come next
   | "no_credit" // answers to leases that were never given
-  | "request" // HTTP: not a request, or none that is served
+  | "request" // HTTP: not a request, none that is served, or one whose body says nothing
   | "rate" // HTTP: /metrics or the page asked for too often
   | "origin" // the page asked for by another site, or under a name that is not this host's
   | "members" // registrations beyond the most

@@ -9,15 +9,21 @@ import { coordinatorProto } from "../../proto/load.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
 import { splitAddress, startGrpcServer } from "../../shared/grpcServer.ts";
 import type { MethodLimit } from "../../shared/guardedCall.ts";
-import type { GuardOptions } from "../../shared/http2Guard.ts";
+import type { GuardBounds } from "../../shared/http2Guard.ts";
+import type { PeerRole } from "../../shared/identity.ts";
 import { Transport } from "../../shared/transport.ts";
+import { CertificateFolders } from "./certificateFolders.ts";
 import { CountedRefusals } from "./openGuard.ts";
 
 const prefix = "/anchorage.v1.Coordinator/";
 
+const transportOf = async (role: PeerRole, folders?: CertificateFolders): Promise<Transport> =>
+  folders === undefined ? Transport.plain : Transport.of({ tls: await folders.of(role), insecure: false }, role);
+
 async function guarded(
   limits: Readonly<Record<string, MethodLimit>> = coordinatorLimits,
-  given: Partial<GuardOptions> = {},
+  given: Partial<GuardBounds> = {},
+  folders?: CertificateFolders, // TLS
 ) {
   const refusals = new CountedRefusals();
   const server = await startGrpcServer({
@@ -29,12 +35,12 @@ async function guarded(
       GetRun: (_call: unknown, reply: (error: null, run: object) => void) => reply(null, { run_id: "honest" }),
     },
     guard: { limits, bounds: { ReportUpdate: { 5: { most: 10 } } }, maxConnections: 50, refusals, ...given },
-    transport: Transport.plain,
+    transport: await transportOf("coordinator", folders),
     setting: "listen",
     access: coordinatorAccess,
   });
   onTestFinished(() => server.close());
-  const honest = new CoordinatorClient(server.address);
+  const honest = new CoordinatorClient(server.address, { transport: await transportOf("operator", folders) });
   onTestFinished(() => honest.close());
   const session = (): ClientHttp2Session => {
     const made = connect(`http://${server.address}`);
@@ -199,6 +205,22 @@ it("cuts a peer that connects and says nothing, or stops within its greeting; on
   expect(refusals.of("handshake")).toBe(2);
   expect(refusals.lines).toEqual(new Array(2).fill(expect.stringMatching(/: no HTTP\/2 greeting within 500 ms$/)));
   expect(greeted.closed).toBe(false);
+  expect((await honest.getRun()).run_id).toBe("honest");
+});
+
+it("cuts a peer that does not begin with TLS where it should, or stops within it", async () => {
+  const { refusals, raw, honest } = await guarded(
+    coordinatorLimits,
+    { handshakeMs: 500 },
+    await CertificateFolders.make(),
+  );
+  const silent = raw();
+  const half = raw();
+  half.write(Buffer.from([22, 3, 1, 2, 0])); // the head of a hello of 512 bytes, of which none comes
+  await Promise.all([silent, half].map((socket) => once(socket.resume(), "close")));
+  expect(refusals.lines).toEqual(
+    new Array(2).fill(expect.stringMatching(/^handshake: no TLS handshake from 127.0.0.1/)),
+  );
   expect((await honest.getRun()).run_id).toBe("honest");
 });
 

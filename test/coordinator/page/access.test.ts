@@ -129,6 +129,18 @@ it("with certificates it is HTTPS beyond this machine, whose cookie stays on HTT
   expect((await servePage({ deploy: { tls } })).page).toMatch(/^http:\/\/127\.0\.0\.1:/);
 });
 
+it("with certificates it cuts a peer that does not begin with TLS", async () => {
+  const certs = await temporaryFolder();
+  await certificates(certs, { host: [], days: 2 });
+  const { page, metricsPort } = await servePage({
+    deploy: { tls: join(certs, "coordinator"), pageListen: "0.0.0.0:0" },
+  });
+  const { port, hostname } = new URL(page);
+  const silent = connect(Number(port), hostname).resume();
+  await once(silent, "close"); // after 5 s
+  expect(await refusals(metricsPort)).toEqual({ handshake: 1 });
+});
+
 it("read-only it takes no orders, whoever asks", async () => {
   const { page, token, client } = await servePage({ deploy: { page: "read-only" } });
   const { generation } = await client.register(registration("LEARNER"));
