@@ -110,7 +110,8 @@ export class Chart {
 
   #look(): Omit<UPlot.Options, "width" | "height"> {
     const { lines, filled = false, atLeast = [null, null], sync } = this.#options;
-    const axis = { stroke: () => variable("--soft"), font: "11.5px system-ui, sans-serif", ticks: { show: false } };
+    // whole pixels: of 11.5px uPlot would enlarge only the 5 on a screen of two pixels to one
+    const axis = { stroke: () => variable("--soft"), font: "12px system-ui, sans-serif", ticks: { show: false } };
     const grid = { stroke: () => variable("--grid"), width: 1 };
     return {
       legend: { show: false },

@@ -66,8 +66,10 @@ export function grpcError(peer: string, method: string, error: unknown): Operato
       "Both ends need certificates of the same authority, of their own roles and with the host's name in them (anchorage certificates); without certificates, status, pause, resume and stop need the run's control token: --run-dir DIR on its host, else --control-token FILE (docs/security.md).",
       { cause: error },
     );
-  const remedy = isTransient(error)
-    ? "Check that it runs and that host and port are right."
-    : "See the message; the other side's log tells more.";
+  const itsOwnWords = /^\[[A-Z]+\] /.test(details); // it runs, and was reached
+  const remedy =
+    isTransient(error) && !itsOwnWords
+      ? "Check that it runs and that host and port are right."
+      : "See the message; the other side's log tells more.";
   return new OperatorError(codes[error.code] ?? "NETWORK", problem, remedy, { cause: error });
 }

@@ -96,6 +96,15 @@ describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a
     120_000,
   );
 
+  it("labels of axes are as large on a screen with two pixels to one", async () => {
+    const phone = await browser.newPage({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 });
+    await phone.goto(address);
+    await phone.locator("#chartReturn canvas").waitFor();
+    const font = "document.querySelector('#chartReturn canvas').getContext('2d').font";
+    await expect.poll(() => phone.evaluate(font)).toMatch(/^24px/);
+    await phone.close();
+  }, 60_000);
+
   it("goes on, by keyboard", async () => {
     await page.setViewportSize({ width: 1280, height: 900 });
     await page.locator("#resume").focus();
