@@ -55,7 +55,7 @@ export function undisturbed(config: FleetOptions["config"]): Promise<RunOutcome>
 export async function sharedRun(config: FleetOptions["config"], actors: number, workers = 1): Promise<RunOutcome> {
   const fleet = await startFleet({ config, actors, workers, paused: true });
   const connected = async () => (await fleet.metrics("learner")).anchorage_learner_actors;
-  await until("all actors are connected", async () => (await connected()) === actors, 120_000);
+  await until("all actors are connected", async () => (await connected()) === actors);
   await fleet.control("RESUME");
   await fleet.update(3);
   const taken = await whilePaused(fleet, () => Promise.all(fleet.actors.map((name) => rolloutsTaken(fleet, name))));
