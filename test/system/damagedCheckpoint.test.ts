@@ -3,8 +3,8 @@ import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { done, run, start, temporaryFolder } from "./command.ts";
 
-const flags = ["--env", "CartPole-v1", "--total-steps", "122880", "--actors", "1"]; // 120 updates: Ctrl-C comes long before the end
-const env = { ANCHORAGE_CHECKPOINT_EVERY: "1", ANCHORAGE_CHECKPOINTS_KEPT: "6" };
+const flags = ["--env", "CartPole-v1", "--total-steps", "81920", "--actors", "1"]; // 80 updates: Ctrl-C comes long before the end
+const kept = { ANCHORAGE_CHECKPOINTS_KEPT: "6" };
 const flip = (file: string): void => {
   const bytes = readFileSync(file);
   bytes[bytes.length >> 1]! ^= 1;
@@ -38,8 +38,8 @@ describe("a stopped run", () => {
   let weights: string;
 
   beforeAll(async () => {
-    weights = done(await run([...train("undisturbed"), ...flags], { env })).weightsSha256;
-    const stopped = start([...train("stopped"), ...flags], { env });
+    weights = done(await run([...train("undisturbed"), ...flags])).weightsSha256;
+    const stopped = start([...train("stopped"), ...flags], { env: { ...kept, ANCHORAGE_CHECKPOINT_EVERY: "1" } });
     await stopped.event(({ event, update }) => event === "update" && Number(update) >= 6);
     stopped.process.kill("SIGINT");
     expect((await stopped.finished).status).toBe(130);
@@ -51,7 +51,7 @@ describe("a stopped run", () => {
     const files = stored("damaged");
     const update = (file: string | undefined): number => Number.parseInt(basename(file!), 10);
     for (const [i, damage] of damages.entries()) damage(files.at(-1 - i)!);
-    const resumed = await run([...train("damaged"), "--resume"], { env });
+    const resumed = await run([...train("damaged"), "--resume"], { env: kept });
     expect(done(resumed).weightsSha256).toBe(weights);
     expect(resumed.events).toContainEqual(expect.objectContaining({ event: "checkpoint_damaged", count: 4 }));
     expect(resumed.stderr).toContain(
@@ -72,7 +72,7 @@ describe("a stopped run", () => {
       cpSync(at("stopped"), at(name), { recursive: true });
       damage(stored(name));
       const metrics = readFileSync(join(at(name), "metrics.jsonl"), "utf8");
-      const refused = await run([...train(name), "--resume"], { env });
+      const refused = await run([...train(name), "--resume"], { env: kept });
       expect(refused.status).not.toBe(0);
       expect(refused.stderr).toMatch(/\[CORRUPT\] (Every checkpoint in|Checkpoints of this run were stored)/);
       expect(refused.events.some(({ event }) => event === "update")).toBe(false);

@@ -30,7 +30,7 @@ describe("anchorage train, with all of its processes", () => {
   }, 300_000);
 
   it("trains Pong-v5 on real ALE and leaves a complete run folder", async () => {
-    const finished = await run(train("Pong-v5", "--total-steps", "6144"));
+    const finished = await run(train("Pong-v5", "--total-steps", "6144", "--set", "epochs=1"));
     expect(finished.status, finished.stderr.slice(-2000)).toBe(0);
     expect(done(finished)).toMatchObject({
       updates: 3,
