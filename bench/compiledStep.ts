@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { operationsAtOnce } from "../learner/compile/session.ts";
 import { projectRoot } from "../shared/nativeParts.ts";
 import { median } from "./endToEnd.ts";
 import { LineProcess } from "./lineProcess.ts";
@@ -10,7 +11,8 @@ import { appendResults, type Row, table } from "./results.ts";
 /**
  * How long one minibatch step takes, compiled, against eager PyTorch, blocks of steps in turns:
  * `node dist/bench/compiledStep.js [--only mlp|cnn] [--blocks 9] [--threads 1] [--onednn auto] [--profile] [--no-write]`.
- * mlp: HalfCheetah's two 256-256 tanh nets, minibatch 1024; cnn: the Nature CNN, minibatch 512.
+ * mlp: HalfCheetah's two 256-256 tanh nets, minibatch 1024; cnn: the Nature CNN, minibatch 512. Ours runs operations at the
+ * same time on other cores, PyTorch one after another, each on `threads`: the CPU ratio compares the work, the wall ratio both.
  */
 const { values } = parseArgs({
   options: {
@@ -58,6 +60,7 @@ async function compare(kind: "mlp" | "cnn", steps: number, blocks: number): Prom
     "wall ratio": `${ratio("wallMs")}x`,
     blocks: `${blocks} x ${steps} steps`,
     threads: values.threads,
+    "our operations at once": String(operationsAtOnce("cpu")),
     oneDNN: values.onednn,
   };
 }
