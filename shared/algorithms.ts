@@ -66,10 +66,22 @@ export const algorithms = {
 export type AlgorithmName = keyof typeof algorithms;
 export const algorithmNames = Object.keys(algorithms) as [AlgorithmName, ...AlgorithmName[]];
 
-/** A user's objective: a module's path. It may read every field that some objective reads. */
+/** A user's objective: a module's path. It may read every field that its functions are given. */
 const ownObjective: AlgorithmTraits = {
   title: "an objective of your own",
-  reads: ["clip", "epsPos", "epsNeg", "klCoef", "referenceKlCoef", "referenceEvery", "objectiveOptions"],
+  reads: [
+    "clip",
+    "epsPos",
+    "epsNeg",
+    "klCoef",
+    "desiredKl",
+    "omega1",
+    "omega2",
+    "papoK",
+    "referenceKlCoef",
+    "referenceEvery",
+    "objectiveOptions",
+  ],
 };
 
 /** Whether `algo` names a module with an objective, and not an algorithm that comes with Anchorage. */

@@ -13,8 +13,9 @@ ENV NODE_ENV=production TF_CPP_MIN_LOG_LEVEL=2
 WORKDIR /anchorage
 COPY --from=build /image /
 USER 10001:10001
+ENV ANCHORAGE_LEARNER_METRICS_PORT=9401
 EXPOSE 7401 9401
-# answers while the event loop turns; Kubernetes has probes of its own. ANCHORAGE_METRICS_HOST and the port are the settings'
+# answers while the event loop turns; Kubernetes has probes of its own
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9401/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # node itself is PID 1: it handles SIGTERM (drains, stores, ends) and starts no processes that it would have to reap

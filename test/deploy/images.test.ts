@@ -44,6 +44,13 @@ describe("images hold what their role loads and no more:", () => {
 });
 
 describe("Dockerfiles", () => {
+  it.each(["coordinator", "learner", "actor"])("%s: its health check asks the port that its process takes", (role) => {
+    const text = dockerfile(role);
+    const port = new RegExp(`^ENV ANCHORAGE_${role.toUpperCase()}_METRICS_PORT=(\\d+)$`, "m").exec(text)?.[1];
+    expect(text).toMatch(new RegExp(`^HEALTHCHECK [^]*fetch\\('http://127\\.0\\.0\\.1:${port}/healthz'\\)`, "m"));
+    expect(text).toMatch(new RegExp(`^EXPOSE .*\\b${port}$`, "m"));
+  });
+
   it.each(["coordinator", "learner", "actor", "nats"])(
     "%s: the user and ports of the manifests, from a pinned base",
     (role) => {

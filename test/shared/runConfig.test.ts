@@ -43,6 +43,11 @@ it.each<[object, RegExp]>([
   expect(resolve).not.toThrow(/[.?!][.;]/); // one sentence ends once
 });
 
+it("an objective of one's own may be given every setting that its functions are handed", () => {
+  const given = { clip: 0.1, epsPos: 0.1, epsNeg: 0.1, klCoef: 2, desiredKl: 0.02, omega1: 0.1, omega2: 0.1, papoK: 3 };
+  expect(resolveRunConfig({ env: "CartPole-v1", algo: "./steered.ts", ...given })).toMatchObject(given);
+});
+
 // ALGORITHMS, The shared update and Protocols, field by field.
 const shared = {
   algo: "ano",
