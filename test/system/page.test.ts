@@ -137,7 +137,11 @@ describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a
     await page.locator("#frame").waitFor({ state: "visible", timeout: 60_000 });
     const first = await page.locator("#frame").getAttribute("src");
     await expect.poll(() => page.locator("#frame").getAttribute("src")).not.toBe(first);
-    expect(await page.locator("#distribution li").count()).toBe(2);
+    const shares = await page.locator("#distribution li .number").allTextContents(); // of one picture
+    expect(shares).toHaveLength(2);
+    const percent = shares.map((share) => Number(/^(\d+) %$/.exec(share)?.[1]));
+    expect(Math.abs(percent[0]! + percent[1]! - 100)).toBeLessThanOrEqual(1); // both rounded
+    expect(await page.locator("#distribution li.chosen").count()).toBe(1);
     await shows("#playValue", /\d/);
     expect(players(training.process.pid!)).toHaveLength(1);
     await page.locator("#playToggle").click();
