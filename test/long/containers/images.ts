@@ -25,13 +25,18 @@ events_logger = "file"
 
 let settingsFile: string | null = null;
 
-/** Runs podman. Rejects with its words. */
-export async function podman(...args: readonly string[]): Promise<string> {
+/** With which podman runs here. */
+export function podmanEnvironment(): { readonly CONTAINERS_CONF: string } {
   if (settingsFile === null) {
     settingsFile = join(mkdtempSync(join(tmpdir(), "anchorage-podman-")), "containers.conf");
     writeFileSync(settingsFile, engineSettings);
   }
-  return (await execa("podman", args, { env: { CONTAINERS_CONF: settingsFile } })).stdout;
+  return { CONTAINERS_CONF: settingsFile };
+}
+
+/** Runs podman. Rejects with its words. */
+export async function podman(...args: readonly string[]): Promise<string> {
+  return (await execa("podman", args, { env: podmanEnvironment() })).stdout;
 }
 
 const base = "localhost/anchorage-base:bookworm";
