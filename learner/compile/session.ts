@@ -32,8 +32,8 @@ export interface SessionSettings {
 /**
  * How many operations a graph's session runs at the same time. The layers of the actor and of the critic, and the two
  * products of each layer's gradient, need nothing of each other. No result depends on it: an operation computes the same
- * whenever its inputs are there, and a variable changes only after all that read it (updateGraph.ts). Over four, nothing is
- * left to run. A GPU takes them one by one.
+ * whenever its inputs are there, and a variable changes only after all that read it (updateGraph.ts). Two networks with
+ * two products each make four; more than two cores were not measured. A GPU takes them one by one.
  */
 export function operationsAtOnce(device: "cpu" | "gpu"): number {
   return device === "gpu" ? 1 : Math.min(4, availableParallelism());
