@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { projectRoot } from "../../shared/nativeParts.ts";
 import { docsPage } from "./docsCommands.ts";
 import { kubernetesFolder } from "./rendered.ts";
@@ -49,6 +49,24 @@ describe("Dockerfiles", () => {
     const port = new RegExp(`^ENV ANCHORAGE_${role.toUpperCase()}_METRICS_PORT=(\\d+)$`, "m").exec(text)?.[1];
     expect(text).toMatch(new RegExp(`^HEALTHCHECK [^]*fetch\\('http://127\\.0\\.0\\.1:${port}/healthz'\\)`, "m"));
     expect(text).toMatch(new RegExp(`^EXPOSE .*\\b${port}$`, "m"));
+  });
+
+  it("nats: no health check, since the image holds the server alone, which asks nobody; Kubernetes asks its port", () => {
+    const text = dockerfile("nats");
+    expect(text).toMatch(/^FROM scratch$/m);
+    expect(text).toMatch(/^HEALTHCHECK NONE$/m);
+    const monitoring = JSON.parse(
+      readFileSync(join(kubernetesFolder, "base", "nats.conf"), "utf8").replace(/^#.*$/gm, ""),
+    ).http;
+    expect(text).toMatch(new RegExp(`^EXPOSE .*\\b${monitoring}$`, "m"));
+    const documents = parseAllDocuments(readFileSync(join(kubernetesFolder, "base", "nats.yaml"), "utf8"));
+    const set = documents.map((each) => each.toJS()).find(({ kind }) => kind === "StatefulSet");
+    const [container] = set.spec.template.spec.containers;
+    expect(container.ports).toContainEqual({ name: "monitor", containerPort: monitoring });
+    for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"])
+      expect(container[probe]).toMatchObject({
+        httpGet: { path: expect.stringMatching(/^\/healthz/), port: "monitor" },
+      });
   });
 
   it.each(["coordinator", "learner", "actor", "nats"])(
