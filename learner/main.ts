@@ -131,7 +131,9 @@ interface MemberContext {
 async function asMember(context: MemberContext, options: RunLearnerOptions): Promise<number> {
   const { deploy, config, fingerprint, client, member, lifecycle, log } = context;
   const run = member.registration.run!;
-  log.info(`learner of run ${run.run_id}, generation ${member.generation}`);
+  log.info(
+    `learner of run ${run.run_id}, generation ${member.generation}, computing on ${fingerprint.learner?.device}`,
+  );
   if (isOver(run.state)) {
     log.info(`the run is ${run.state.toLowerCase()} already: nothing to do`);
     return 0;

@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import util from "node:util";
 import { isMainThread } from "node:worker_threads";
@@ -38,8 +39,11 @@ export function tensorflowEnvironment(settings: TensorFlowSettings): Record<stri
   };
 }
 
-/** The device that a setting means on this machine. Throws SETUP for "gpu" where set-up chose the CPU libraries. */
-export function usedDevice(device: TensorFlowSettings["device"]): "cpu" | "gpu" {
+/**
+ * The device that a setting means on this machine: "auto" is the GPU where set-up installed TensorFlow for one and one is
+ * here. Throws SETUP for "gpu" where either is missing. `devices` is where the system has its devices.
+ */
+export function usedDevice(device: TensorFlowSettings["device"], devices = "/dev"): "cpu" | "gpu" {
   const installed = installedTensorFlow().device;
   if (device === "gpu" && installed === "cpu")
     throw new OperatorError(
@@ -47,7 +51,19 @@ export function usedDevice(device: TensorFlowSettings["device"]): "cpu" | "gpu" 
       "device=gpu was asked for, and set-up installed TensorFlow for the CPU.",
       "Run set-up on a machine with an NVIDIA GPU (npm run doctor says what it sees), or set device=cpu.",
     );
-  return device === "auto" ? installed : device;
+  if (device === "cpu" || installed === "cpu") return "cpu";
+  if (hasGpu(devices)) return "gpu";
+  if (device === "auto") return "cpu"; // TensorFlow would compute there, too, as on a GPU that nobody knows
+  throw new OperatorError(
+    "SETUP",
+    `device=gpu was asked for, and no NVIDIA GPU is here: ${devices} has neither nvidia0 nor dxg.`,
+    "Give it one (docker run --gpus all; on Kubernetes the overlay gpu and NVIDIA's device plugin), or set device=auto or cpu.",
+  );
+}
+
+/** What the driver makes for each GPU, and container engines only for those that a container was given; dxg: Windows' WSL 2. */
+function hasGpu(devices: string): boolean {
+  return readdirSync(devices).some((name) => /^(nvidia\d+|dxg)$/.test(name));
 }
 
 let loaded: { readonly tf: TensorFlow; readonly environment: Readonly<Record<string, string>> } | null = null;
@@ -73,8 +89,19 @@ export function loadTensorFlow(settings: TensorFlowSettings): TensorFlow {
   } catch (cause) {
     throw new OperatorError("SETUP", `${name} cannot be loaded: ${messageOf(cause)}`, "Run: npm run setup", { cause });
   }
+  if (usedDevice(settings.device) === "gpu") checkGpu(tf);
   loaded = { tf, environment };
   return tf;
+}
+
+/** TensorFlow that cannot use a GPU says so in its log alone, and computes on the CPU. */
+function checkGpu(tf: TensorFlow): void {
+  if ((tf.backend() as unknown as { readonly isUsingGpuDevice: boolean }).isUsingGpuDevice) return;
+  throw new OperatorError(
+    "SETUP",
+    "An NVIDIA GPU is here, and TensorFlow cannot use it.",
+    "TF_CPP_MIN_LOG_LEVEL=0 lets it say why (a driver older than CUDA 12.5, CUDA_VISIBLE_DEVICES, another's exclusive use); device=cpu does without.",
+  );
 }
 
 /** The TensorFlow that this thread has loaded, for pure functions on tensors. Throws if none is: a programming error. */

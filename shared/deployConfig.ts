@@ -88,7 +88,9 @@ export const DeployConfig = z.strictObject({
   device: z
     .enum(["auto", "cpu", "gpu"])
     .default("auto")
-    .describe("where the learner computes; part of the fingerprint"),
+    .describe(
+      "where the learner computes; auto: on an NVIDIA GPU where set-up was for one and one is here; part of the fingerprint",
+    ),
   otherFingerprint: z
     .enum(["refuse", "accept"])
     .default("refuse")
