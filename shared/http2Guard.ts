@@ -53,6 +53,7 @@ export class Http2Guard {
   readonly #options: GuardOptions;
   readonly #connections = new Map<string, GuardedConnection>(); // by peer
   readonly #sessions = new WeakMap<Http2Session, GuardedConnection>();
+  readonly #greeted = new WeakSet<Http2Session>(); // also those whose connection is gone
   readonly #idle = new Set<GuardedConnection>(); // no call open, longest so first: they make room for new ones
   readonly #calls = new Set<GuardedCall>();
   readonly #perMethod = new Map<string, number>();
@@ -69,7 +70,10 @@ export class Http2Guard {
     );
     server.prependListener("session", (session) => this.#greeting(session));
     server.on("sessionError", (error: Error, session) => {
-      this.#refuse("handshake", this.#sessions.get(session)?.peer ?? "a peer", error.message);
+      const connection = this.#sessions.get(session);
+      // Go's gRPC leaves with a GOAWAY that Node takes for a fault, the kubelet's probes every few seconds
+      if (connection === undefined && this.#greeted.has(session)) return;
+      this.#refuse("handshake", connection?.peer ?? "a peer", error.message);
     });
     server.on("tlsClientError" as "error", (error: Error) => this.#refuse("handshake", "TLS", error.message));
     const timer = setInterval(() => this.#sweep(performance.now()), sweepMs).unref();
@@ -113,6 +117,7 @@ export class Http2Guard {
     this.#sessions.set(session, connection);
     session.once("remoteSettings", () => {
       connection.greeted = true;
+      this.#greeted.add(session);
     });
   }
 

@@ -16,6 +16,11 @@ import { CertificateFolders } from "./certificateFolders.ts";
 import { CountedRefusals } from "./openGuard.ts";
 
 const prefix = "/anchorage.v1.Coordinator/";
+const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+const [settings, ping, goAway] = [4, 6, 7];
+/** One of HTTP/2, of no stream (RFC 9113, 4.1). */
+const frame = (type: number, { flags = 0, body = Buffer.alloc(0) } = {}): Buffer =>
+  Buffer.concat([Buffer.from([0, 0, body.length, type, flags, 0, 0, 0, 0]), body]);
 
 const transportOf = async (role: PeerRole, folders?: CertificateFolders): Promise<Transport> =>
   folders === undefined ? Transport.plain : Transport.of({ tls: await folders.of(role), insecure: false }, role);
@@ -199,13 +204,27 @@ it("cuts a peer that connects and says nothing, or stops within its greeting; on
   const since = performance.now();
   const silent = raw();
   const half = raw();
-  half.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"); // the settings, which belong to it, do not come
+  half.write(preface); // the settings, which belong to it, do not come
   await Promise.all([silent, half].map((socket) => once(socket.resume(), "close")));
   expect(performance.now() - since).toBeGreaterThan(handshakeMs);
   expect(refusals.of("handshake")).toBe(2);
   expect(refusals.lines).toEqual(new Array(2).fill(expect.stringMatching(/: no HTTP\/2 greeting within 500 ms$/)));
   expect(greeted.closed).toBe(false);
   expect((await honest.getRun()).run_id).toBe("honest");
+});
+
+it("a peer that leaves with the GOAWAY of Go's gRPC, as each of the kubelet's probes does, is no refusal", async () => {
+  const { refusals, raw, honest } = await guarded();
+  const ownStream = Buffer.from([0, 0, 0, 1, 0, 0, 0, 0]); // its last one: HTTP/2 would have the server's here, an even one
+  for (let i = 0; i < 5; i++) {
+    const socket = raw();
+    socket.write(Buffer.concat([preface, frame(settings)]));
+    await once(socket, "data");
+    socket.resume().end(Buffer.concat([frame(settings, { flags: 1 }), frame(goAway, { body: ownStream })]));
+    await once(socket, "close");
+  }
+  expect((await honest.getRun()).run_id).toBe("honest");
+  expect(refusals.lines).toEqual([]);
 });
 
 it("cuts a peer that does not begin with TLS where it should, or stops within it", async () => {
@@ -227,10 +246,8 @@ it("cuts a peer that does not begin with TLS where it should, or stops within it
 it("a connection of nothing but pings is cut as a flood", async () => {
   const { refusals, raw, honest } = await guarded();
   const socket = raw();
-  const ping = Buffer.concat([Buffer.from([0, 0, 8, 6, 0, 0, 0, 0, 0]), Buffer.alloc(8)]);
-  const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
-  const many = Buffer.concat(Array.from({ length: 200 }, () => ping));
-  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), settings]));
+  const many = Buffer.concat(Array.from({ length: 200 }, () => frame(ping, { body: Buffer.alloc(8) })));
+  socket.write(Buffer.concat([preface, frame(settings)]));
   socket.resume();
   const timer = setInterval(() => socket.write(many), 2); // nghttp2 itself ends a burst of 1000 unread answers;
   await once(socket, "close");
