@@ -58,11 +58,11 @@ it.skipIf(missing !== null)(
     const readOnly =
       /^anchorage: \[STORAGE\] .*\/run\S* cannot be \w+: EROFS: read-only file system.*mounted read-only/m;
     const fresh = await volume();
-    fresh.disk.makeReadOnly();
+    await fresh.disk.makeReadOnly();
     expect((await fresh.refused()).stderr).toMatch(readOnly);
     const { disk, refused, begins } = await volume();
     await begins();
-    disk.makeReadOnly();
+    await disk.makeReadOnly();
     const { status, stderr } = await refused();
     expect(stderr).toMatch(readOnly);
     expect(status).toBe(1);
