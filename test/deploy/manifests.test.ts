@@ -41,6 +41,8 @@ it("says what is missing where there is no kubectl, and how to get it", () => {
   expect(noKubeconform()).toBe(noKubectl());
 });
 
+const scrapes = ["actor:9402", "coordinator:9400", "learner:9401"].map((port) => `prometheus -> ${port}`);
+
 describe.skipIf(missing !== null).each(kustomizations)(named("deploy/kubernetes/%s", missing), (name) => {
   it("renders, and its settings are accepted by the processes' own parser", async () => {
     const { problems, settings } = await of(name);
@@ -105,10 +107,13 @@ describe.skipIf(missing !== null).each(kustomizations)(named("deploy/kubernetes/
     const { objects } = await of(name);
     expect(allowedArrows(objects).sort()).toEqual([
       "actor -> coordinator:7400",
+      "actor -> dns:53",
       "actor -> learner:7401",
       "actor -> nats:4222",
       "learner -> coordinator:7400",
+      "learner -> dns:53",
       "learner -> nats:4222",
+      ...(objects.some(({ kind }) => kind === "ServiceMonitor") ? scrapes : []),
     ]);
   });
 
