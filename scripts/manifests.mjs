@@ -1,13 +1,13 @@
 /**
  * node scripts/manifests.mjs FOLDER [--json]: renders a kustomization of deploy/kubernetes, or one of your own on top of it, and says
  * what in it cannot work, before it is applied: settings that the processes would refuse, more actors than a round has work
- * for, too little time to drain. Names the secrets and images that the cluster needs. Needs kubectl and `npm run build`.
+ * for, too little time to drain, images that it renames in vain. Names the secrets and images that the cluster needs. Needs kubectl and `npm run build`.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { startedAs } from "./setup/places.mjs";
 import { fail, SetupError } from "./setup/setupError.mjs";
 
@@ -119,6 +119,21 @@ function podProblems(role, pod, deploy) {
   return found;
 }
 
+const kustomizationFiles = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/** kustomize passes over `images` of a name that no pod has: the pods keep the image that they had. */
+function imageProblems(folder, objects) {
+  const file = kustomizationFiles.map((name) => join(folder, name)).find(existsSync);
+  const { images: entries = [] } = parse(readFileSync(file, "utf8")) ?? {};
+  const { images } = needs(objects);
+  const isUsed = ({ name, newName = name }) => images.some((image) => /^($|[:@])/.test(image.replace(newName, "")));
+  return entries
+    .filter((entry) => !isUsed(entry))
+    .map(
+      ({ name }) => `images: ${name} is no image of these pods, which have ${images.join(", ")}. Give its name there.`,
+    );
+}
+
 /** What must be there before the kustomization is applied. */
 function needs(objects) {
   const pods = workloads(objects).map(({ pod }) => pod);
@@ -132,7 +147,7 @@ async function main(folder, ...flags) {
   if (folder === undefined)
     throw new SetupError("Which kustomization? Give its folder: deploy/kubernetes/overlays/dev.");
   const objects = render(folder);
-  const found = await problems(objects);
+  const found = [...imageProblems(folder, objects), ...(await problems(objects))];
   if (flags.includes("--json")) {
     const settings = found.length === 0 ? await settingsOf(objects) : null;
     return void console.log(JSON.stringify({ problems: found, objects, settings, ...needs(objects) }));

@@ -9,6 +9,18 @@ export function blocks(page: string, language: string): string[] {
   return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map(([, text]) => text!);
 }
 
+/** What a page has under a heading, up to the next one. */
+export function section(page: string, heading: string): string {
+  const [, text] = page.split(`\n## ${heading}\n`) as [string, string];
+  return text.split("\n## ")[0]!;
+}
+
+/** Commands with something of ours as an argument in a page's text: the words after `program`, as of `commandsOf`. */
+export function inlineCommands(page: string, program: string): string[][] {
+  const spans = [...page.matchAll(new RegExp(`\`${program} ([^\`\n]*(?:anchorage|\\.\\./)[^\`\n]*)\``, "g"))];
+  return spans.map(([, text]) => words(text!));
+}
+
 /** A line of a shell as its words: comments, a final `&` and quotes taken away, nothing expanded. */
 function words(line: string): string[] {
   const found = line.match(/'[^']*'|#.*$|[^\s']+/g) ?? [];

@@ -26,7 +26,7 @@ export function namesWhatIsThere(command: readonly string[], cluster: Cluster): 
     objectOf(objects, kind, name, where) === undefined ? `no ${kind} ${name} in ${where}` : "";
   switch (verb) {
     case "apply":
-      if (flag(rest, "-k") === "FOLDER" || flag(rest, "-f") === "-") return "";
+      if (flag(rest, "-k") === "../cluster" || flag(rest, "-f") === "-") return "";
       return existsSync(join(projectRoot, flag(rest, "-f")!)) ? "" : "no such file";
     case "create":
       return words[0] === "secret" ? "" : `this test does not know kubectl create ${words[0]}`; // secrets have their own

@@ -245,6 +245,20 @@ describe.skipIf(missing !== null)(inOverlays, () => {
     ]);
   });
 
+  it("an image under a name that no pod has, which kustomize passes over", async () => {
+    const images = ["actor", "learner"].map((role) => ({
+      name: `anchorage/${role}`,
+      newName: `here/${role}`,
+      newTag: "2",
+    }));
+    const yaml = `images: ${JSON.stringify(images)}\n`;
+    const { problems } = await rendered(overlayOn("overlays/gpu", { "kustomization.yaml": yaml }));
+    expect(problems).toEqual([
+      expect.stringMatching(/^images: anchorage\/learner is no image of these pods, .*anchorage\/learner-gpu:0\.1\.0/),
+    ]);
+    expect((await rendered(overlayOn("base", { "kustomization.yaml": yaml }))).problems).toEqual([]);
+  });
+
   it("certificates that a pod does not mount", async () => {
     const folder = overlayOn("overlays/dev", {
       "kustomization.yaml": merged("deploy.yaml"),

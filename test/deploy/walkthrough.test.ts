@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -13,6 +13,7 @@ import { run, temporaryFolder } from "../system/command.ts";
 import { blocks, commandsOf, docsPage } from "./docsCommands.ts";
 import { namesWhatIsThere } from "./kubectlCommand.ts";
 import { kubernetesFolder, kustomizations, noKubectl, overlayOn, type Rendered, rendered } from "./rendered.ts";
+import { kustomizationOn, userFolder } from "./userFolder.ts";
 
 const missing = noKubectl();
 const page = docsPage("docs/deploy.md");
@@ -34,13 +35,13 @@ function folderOfTest(): string {
   return folder.path;
 }
 
-/** The page's own kustomization, with a clone beside it. */
-function asWritten(): string {
-  const folder = folderOfTest();
-  symlinkSync(projectRoot, join(folder, "anchorage"));
-  writeFileSync(join(folder, "kustomization.yaml"), kustomization);
-  writeFileSync(join(folder, "run.yaml"), "env: HalfCheetah-v4\nenvBatchSize: 8\nseed: 7\n");
-  return folder;
+/** The page's own kustomization on one of ours, beside a clone. */
+function asWritten(name: string): string {
+  const { cluster, write } = userFolder();
+  mkdirSync(cluster);
+  write("kustomization.yaml", kustomizationOn(name));
+  write("run.yaml", "env: HalfCheetah-v4\nenvBatchSize: 8\nseed: 7\n");
+  return cluster;
 }
 
 describe.skipIf(missing !== null)(named("docs/deploy.md", missing), () => {
@@ -51,14 +52,17 @@ describe.skipIf(missing !== null)(named("docs/deploy.md", missing), () => {
       expect(namesWhatIsThere(command, { objects, deploy: settings!.deploy, runName }), command.join(" ")).toBe("");
   });
 
-  it("the kustomization renders as it is written, with the registry, name and run that it gives", async () => {
-    const { problems, images, settings, objects } = await rendered(asWritten());
-    expect(problems).toEqual([]);
-    expect(images).toContain("registry.example/anchorage/actor:0.1.0");
-    expect(settings?.run.seed).toBe(7);
-    const config = objects.find(({ kind, data }) => kind === "ConfigMap" && data["run.yaml"] !== undefined)!;
-    expect(config.data.name).toBe(runName);
-  });
+  it.each(kustomizations)(
+    "its kustomization renders, with the registry, name and run that it gives: %s",
+    async (name) => {
+      const { problems, images, settings, objects } = await rendered(asWritten(name));
+      expect(problems).toEqual([]);
+      expect(images.filter((image) => !/^registry\.example\/anchorage\/[\w-]+:0\.1\.0$/.test(image))).toEqual([]);
+      expect(settings?.run.seed).toBe(7);
+      const config = objects.find(({ kind, data }) => kind === "ConfigMap" && data["run.yaml"] !== undefined)!;
+      expect(config.data.name).toBe(runName);
+    },
+  );
 
   it("the patch of the autoscaler applies, and asks for no more actors than have work", async () => {
     const [patch] = verbs("patch").map((words) => JSON.parse(words[words.indexOf("-p") + 1]!));

@@ -6,13 +6,13 @@ import { projectRoot } from "../../../shared/nativeParts.ts";
 import { updateRecords } from "../../chaos/runRecord.ts";
 import { named } from "../../chaos/skipReason.ts";
 import { until } from "../../chaos/until.ts";
-import { blocks, docsPage } from "../../deploy/docsCommands.ts";
+import { blocks, docsPage, section } from "../../deploy/docsCommands.ts";
 import { temporaryFolder } from "../../system/command.ts";
 import { buildImages, imageOf, noContainers, podman, podmanEnvironment } from "./images.ts";
 
 const missing = noContainers();
-const section = /^## Containers without a cluster\n(.*?)^## /ms.exec(docsPage("docs/deploy.md"))![1]!;
-const [prepare, begin, kill] = blocks(section, "sh") as [string, string, string];
+const page = docsPage("docs/deploy.md");
+const [prepare, begin, kill] = blocks(section(page, "Containers without a cluster"), "sh") as [string, string, string];
 const minutes = 60_000;
 
 it.skipIf(missing !== null)(
