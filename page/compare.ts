@@ -1,6 +1,6 @@
 import type { PageCurve, PageSibling } from "../shared/pageEvents.ts";
 import { Chart, type ChartLine } from "./chart.ts";
-import { ask } from "./connection.ts";
+import { ask, Refused } from "./connection.ts";
 import { nothing } from "./curves.ts";
 import { byId, element, setText } from "./element.ts";
 
@@ -19,6 +19,8 @@ export class Compare {
   #runs: readonly PageSibling[] = [];
   #chart: Chart | null = null;
   #labels = "";
+  #hint = "";
+  readonly #problems = new Map<string, string>(); // with a run's curve, by name
 
   constructor(own: Own) {
     this.#own = own;
@@ -31,11 +33,11 @@ export class Compare {
     try {
       this.#runs = await ask<PageSibling[]>("/api/runs");
     } catch (error) {
-      return setText(note, error instanceof Error ? error.message : String(error));
+      return setText(note, error instanceof Refused ? error.message : "The coordinator does not answer.");
     }
     const others = this.#runs.filter(({ own }) => !own);
-    const hint = others.length === 0 ? "This is the only run of its folder." : `Choose up to ${mostCompared - 1}.`;
-    setText(note, hint);
+    this.#hint = others.length === 0 ? "This is the only run of its folder." : `Choose up to ${mostCompared - 1}.`;
+    this.#note();
     const choices = others.map((run) => this.#choice(run));
     byId("compareRuns").replaceChildren(byId("compareRuns").querySelector("legend")!, note, ...choices);
     this.draw();
@@ -76,26 +78,54 @@ export class Compare {
   }
 
   async #choose(name: string, box: HTMLInputElement): Promise<void> {
-    if (!box.checked) this.#others.delete(name);
-    else if (this.#others.size >= mostCompared - 1) box.checked = false;
-    else await this.#read(name);
+    const chosen = byId("compareRuns").querySelectorAll("input:checked").length; // some may still be read
+    for (const told of this.#problems.keys()) if (!this.#others.has(told)) this.#problems.delete(told);
+    if (!box.checked) this.#forget(name);
+    else if (chosen >= mostCompared) {
+      box.checked = false;
+      this.#problems.set(name, `${mostCompared - 1} are chosen, which are the most: leave one out first.`);
+    } else await this.#read(name);
+    if (!box.checked) this.#others.delete(name); // left out while it was read
+    box.checked = this.#others.has(name);
+    this.#note();
     this.draw();
   }
 
+  #forget(name: string): void {
+    this.#others.delete(name);
+    this.#problems.delete(name);
+  }
+
+  /** Where a run cannot be had any more, what was read of it stays. */
   async #read(name: string): Promise<void> {
     try {
-      this.#others.set(name, await ask<PageCurve>(`/api/runs/${encodeURIComponent(name)}`));
+      const curve = await ask<PageCurve>(`/api/runs/${encodeURIComponent(name)}`);
+      this.#others.set(name, curve);
+      this.#problems.delete(name);
+      if (curve.unreadableLines > 0) this.#problems.set(name, damageOf(name, curve));
     } catch (error) {
-      setText(byId("compareNote"), error instanceof Error ? error.message : String(error));
+      this.#problems.set(name, error instanceof Refused ? error.message : "The coordinator does not answer.");
     }
+  }
+
+  #note(): void {
+    const note = byId("compareNote");
+    setText(note, this.#problems.size === 0 ? this.#hint : [...this.#problems.values()].join(" "));
+    note.className = this.#problems.size === 0 ? "soft" : "warning";
   }
 
   async #readAgain(): Promise<void> {
     if (document.hidden) return;
-    const going = this.#runs.filter(({ name, state }) => this.#others.has(name) && state === "RUNNING");
+    const going = this.#runs.filter(({ name, state }) => this.#others.has(name) && state !== "FINISHED");
     for (const { name } of going) await this.#read(name);
-    if (going.length > 0) this.draw();
+    if (going.length === 0) return;
+    this.#note();
+    this.draw();
   }
+}
+
+function damageOf(name: string, { unreadableLines: lines }: PageCurve): string {
+  return `${lines} ${lines === 1 ? "line" : "lines"} of ${name}/metrics.jsonl cannot be read and ${lines === 1 ? "is" : "are"} left out.`;
 }
 
 /** Curves with points of their own on one x: null where a curve has none. */

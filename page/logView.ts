@@ -21,7 +21,7 @@ export class LogView {
     if (reset) return this.#draw();
     const fresh = lines.filter((line) => this.#wanted(line)).map(rowOf);
     this.#atEnd(() => {
-      this.#list.querySelector(".none")?.remove();
+      if (fresh.length > 0) this.#list.querySelector(".none")?.remove();
       this.#list.append(...fresh);
       while (this.#list.childElementCount > mostLines) this.#list.firstElementChild!.remove();
     });
@@ -34,7 +34,9 @@ export class LogView {
 
   #draw(): void {
     const rows = this.#lines.filter((line) => this.#wanted(line)).map(rowOf);
-    const none = "No lines. Roles that were started by hand log to their own stderr.";
+    const filtered = `None of the newest ${this.#lines.length} lines is of this kind.`;
+    const none =
+      this.#lines.length > 0 ? filtered : "No lines. Roles that were started by hand log to their own stderr.";
     if (rows.length === 0) rows.push(element("div", { class: "soft none" }, none));
     this.#list.replaceChildren(...rows);
     this.#list.scrollTop = this.#list.scrollHeight;

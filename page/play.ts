@@ -113,6 +113,7 @@ export class Play {
         element("span", { class: "name" }, name),
         track,
         element("span", { class: "number" }, "–"),
+        ...(action.kind === "discrete" ? [] : [element("span", { class: "unseen" })]),
       );
     });
     byId("distribution").replaceChildren(...rows);
@@ -169,12 +170,15 @@ export class Play {
       const [low, high] = [kind.low[i] ?? -1, kind.high[i] ?? 1];
       const place = (x: number): number => Math.min(1, Math.max(0, (x - low) / (high - low || 1))) * 100;
       const [middle, spread] = [mean?.[i] ?? 0, std?.[i] ?? 0];
-      const from = place(middle - spread);
+      const from = Math.min(99, place(middle - spread)); // of a mean far out of the limits the edge is seen
       bar.style.left = `${from}%`;
       bar.style.width = `${Math.max(1, place(middle + spread) - from)}%`;
       const chosen = typeof action === "number" ? action : (action[i] ?? 0);
       mark.style.left = `${place(chosen)}%`;
-      setText(number, chosen.toFixed(2).replace("-", "−"));
+      setText(number, signed(chosen));
+      setText(row.querySelector(".unseen")!, ` chosen, mean ${signed(middle)} ± ${signed(spread)}`);
     });
   }
 }
+
+const signed = (value: number): string => value.toFixed(2).replace("-", "−");

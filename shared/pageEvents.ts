@@ -142,6 +142,8 @@ export interface PageSibling {
 export interface PageCurve {
   readonly agentSteps: readonly number[];
   readonly meanReturn: readonly (number | null)[];
+  /** Lines of the run's metrics.jsonl that are no record of an update: left out. */
+  readonly unreadableLines: number;
 }
 
 /** POST /api/session. */

@@ -93,18 +93,26 @@ export class SiblingRuns {
   }
 }
 
+const newline = 10;
 const Point = z.object({ agent_steps: z.number(), mean_return: z.number().nullish() });
 
 async function readCurve(file: string): Promise<PageCurve> {
   const points: { agentSteps: number; meanReturn: number | null }[] = [];
-  for await (const line of createInterface({ input: createReadStream(file) })) {
-    const point = pointOf(line);
-    if (point !== null) points.push(point);
+  let unreadableLines = 0;
+  let point: ReturnType<typeof pointOf> = null;
+  let ended = true; // by a newline, as a whole line is
+  const input = createReadStream(file).on("data", (bytes) => (ended = bytes.at(-1) === newline));
+  for await (const line of createInterface({ input })) {
+    point = pointOf(line);
+    if (point === null) unreadableLines++;
+    else points.push(point);
   }
+  if (!ended && point === null) unreadableLines--; // of a run that goes on the newest may be half written
   const stride = Math.max(1, Math.ceil(points.length / mostPoints));
   // Each already is a mean over 100 episodes: every n-th of them, and the newest, tell the same story.
   const kept = points.filter((_, i) => i % stride === 0 || i === points.length - 1);
-  return { agentSteps: kept.map((p) => p.agentSteps), meanReturn: kept.map((p) => p.meanReturn) };
+  const agentSteps = kept.map((each) => each.agentSteps);
+  return { agentSteps, meanReturn: kept.map((each) => each.meanReturn), unreadableLines };
 }
 
 function pointOf(line: string) {
@@ -112,6 +120,6 @@ function pointOf(line: string) {
     const { agent_steps: agentSteps, mean_return: meanReturn } = Point.parse(JSON.parse(line));
     return { agentSteps, meanReturn: meanReturn ?? null };
   } catch {
-    return null; // the torn last line of a run that goes on
+    return null; // readCurve counts it
   }
 }

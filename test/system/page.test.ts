@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readable } from "../../page/numbers.ts";
 import { chromiumFile, type Overheard, openBrowser, overhear, whyNoBrowser } from "./chromium.ts";
 import { type Running, start, temporaryFolder } from "./command.ts";
 
@@ -19,7 +20,7 @@ describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a
     folder = temporaryFolder();
     runDir = join(folder.path, "runs", "one");
     const flags = ["--env", "CartPole-v1", "--total-steps", "50000000", "--run-dir", runDir];
-    training = start(["train", "--json", ...flags], { env: { ANCHORAGE_CHECKPOINT_EVERY: "50" } });
+    training = start(["train", "--json", ...flags], { env: { ANCHORAGE_CHECKPOINT_EVERY: "10" } });
     const [serving, opened] = await Promise.all([training.event(({ event }) => event === "serving"), openBrowser()]);
     address = String(serving.page);
     browser = opened;
@@ -34,6 +35,7 @@ describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a
     folder?.remove();
   }, 60_000);
 
+  const patient = { timeout: 60_000 };
   const text = async (selector: string): Promise<string> => (await page.locator(selector).textContent()) ?? "";
   /** Until the text at a selector is as wanted; the browser is asked again and again. */
   const shows = (selector: string, wanted: RegExp): Promise<void> =>
@@ -70,6 +72,7 @@ describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a
   }, 60_000);
 
   it("pauses, by keyboard", async () => {
+    await page.locator("#policyLink").waitFor({ timeout: 60_000 }); // a first checkpoint: what follows needs one
     await page.locator("#pause").focus();
     await page.keyboard.press("Enter");
     await shows("#state", /Paused/);
@@ -105,20 +108,12 @@ describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a
     await phone.close();
   }, 60_000);
 
-  it("goes on, by keyboard", async () => {
-    await page.setViewportSize({ width: 1280, height: 900 });
-    await page.locator("#resume").focus();
-    await page.keyboard.press("Space");
-    await shows("#state", /Training/);
-    await moreUpdates(await updatesDone());
-  }, 60_000);
-
   it("evaluates a checkpoint and hands it out whole", async () => {
     await page
       .locator("#checkpoints tbody tr")
       .first()
       .getByRole("button", { name: /^Evaluate/ })
-      .click({ timeout: 60_000 }); // a first checkpoint may take as long
+      .click();
     await shows("#checkpoints tbody", /± .* 10 episodes/);
     const [download] = await Promise.all([
       page.waitForEvent("download"),
@@ -131,6 +126,57 @@ describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a
     expect(download.suggestedFilename()).toMatch(/^\d{8}-g1-[0-9a-f]{8}\.ckpt$/);
     expect(readFileSync(await download.path()).length).toBeGreaterThan(50_000);
   }, 90_000);
+
+  it("compares with other runs of its folder, at most six at once, and says what it cannot read", async () => {
+    const others = ["two", "three", "four", "five", "six", "seven"];
+    const newest = others.map((name, i) => copyOf(runDir, name, 5 + i));
+    const compared = await browser.newPage();
+    await compared.clock.install(); // to wait 15 s without waiting
+    const said = overhear(compared);
+    await compared.goto(address);
+    const note = compared.locator("#compareNote");
+    const choice = (name: string) => compared.getByRole("checkbox", { name: new RegExp(`^${name} CartPole-v1, ano`) });
+    const noteSays = (wanted: RegExp) => expect.poll(() => note.textContent(), patient).toMatch(wanted);
+    const lines = async (): Promise<string[]> =>
+      (await compared.locator("#compareChart .plot").getAttribute("aria-label"))!.split(": ")[1]!.split(", ");
+    await noteSays(/Choose up to 5/);
+    expect(await lines()).toEqual([expect.stringMatching(/^this run \d/)]);
+    for (const name of others.slice(0, 5)) await choice(name).check();
+    const drawn = others.slice(0, 5).map((name, i) => `ano s${i + 2} (${name}) ${newest[i]}`);
+    await expect.poll(lines, patient).toEqual([expect.stringMatching(/^this run \d/), ...drawn]);
+    const keys = compared.locator("#compareChart .legend span");
+    expect(await keys.allTextContents()).toEqual(["this run", ...drawn.map((line) => line.replace(/ [^ ]+$/, ""))]);
+
+    await choice("seven").click();
+    await noteSays(/^5 are chosen, which are the most/);
+    expect(await choice("seven").isChecked()).toBe(false);
+    await choice("two").uncheck();
+    await noteSays(/Choose up to 5/);
+    damage(join(runDir, "..", "seven"));
+    await choice("seven").check();
+    await noteSays(/^1 line of seven\/metrics\.jsonl cannot be read and is left out/);
+    await expect.poll(lines, patient).toEqual([expect.any(String), ...drawn.slice(1), `ano s7 (seven) ${newest[5]}`]);
+
+    rmSync(join(runDir, "..", "three"), { recursive: true });
+    await compared.clock.fastForward(15_000); // what may go on is read again
+    await noteSays(/There is no run "three" in that folder\./);
+    await choice("three").uncheck();
+    await choice("three").click();
+    await noteSays(/There is no run "three" in that folder\./);
+    await expect.poll(() => choice("three").isChecked(), patient).toBe(false);
+    await expect.poll(lines, patient).toEqual([expect.any(String), ...drawn.slice(2), `ano s7 (seven) ${newest[5]}`]);
+    const conflict = expect.stringContaining("409"); // what a browser tells of such an answer
+    expect(said.errors).toEqual([conflict, conflict]);
+    await compared.close();
+  }, 60_000);
+
+  it("goes on, by keyboard", async () => {
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.locator("#resume").focus();
+    await page.keyboard.press("Space");
+    await shows("#state", /Training/);
+    await moreUpdates(await updatesDone());
+  }, 60_000);
 
   it("shows the agent at play while somebody looks, and no longer", async () => {
     await page.locator("#playToggle").click();
@@ -181,6 +227,26 @@ describe.skipIf(chromiumFile === undefined)(`the page of a run that trains, in a
     await shows("#state", /Stopped/);
   }, 120_000);
 });
+
+/** Another run of a run's folder: with the run's first updates, and a seed of its own. Gives its mean return as the page has it. */
+function copyOf(runDir: string, name: string, updates: number): string {
+  const folder = join(runDir, "..", name);
+  mkdirSync(folder);
+  copyFileSync(join(runDir, "state.json"), join(folder, "state.json"));
+  const config = JSON.parse(readFileSync(join(runDir, "config.json"), "utf8")) as { seed: number };
+  writeFileSync(join(folder, "config.json"), JSON.stringify({ ...config, seed: updates - 3 }));
+  const records = readFileSync(join(runDir, "metrics.jsonl"), "utf8").split("\n").slice(0, updates);
+  writeFileSync(join(folder, "metrics.jsonl"), `${records.join("\n")}\n`);
+  const { mean_return: meanReturn } = JSON.parse(records.at(-1)!) as { mean_return: number | null };
+  return readable(meanReturn);
+}
+
+/** As a disk may: bytes in the middle of a run's metrics, which takes its second update away. */
+function damage(folder: string): void {
+  const records = readFileSync(join(folder, "metrics.jsonl"), "utf8").split("\n");
+  records[1] = records[1]!.replace("agent_steps", "\0\0\0");
+  writeFileSync(join(folder, "metrics.jsonl"), records.join("\n"));
+}
 
 /** The process of a run's coordinator, by its lock. */
 function coordinatorOf(runDir: string): number {

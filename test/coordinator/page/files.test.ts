@@ -57,6 +57,10 @@ it("compares with the runs beside it, whatever else lies there", async () => {
   const curve = JSON.parse((await ask(`${served.page}api/runs/other`)).text);
   expect(curve.agentSteps.length).toBeLessThanOrEqual(513);
   expect([curve.meanReturn[0], curve.meanReturn.at(-1), curve.agentSteps.at(-1)]).toEqual([null, 2999, 2999 * 64]);
+  expect(curve.unreadableLines).toBe(0); // the newest is only half written
+  appendFileSync(join(folder, "other", "metrics.jsonl"), `eps"\n{"agent_steps":192000}\n{\n`);
+  const damaged = JSON.parse((await ask(`${served.page}api/runs/other`)).text);
+  expect([damaged.unreadableLines, damaged.agentSteps.at(-1)]).toEqual([2, 192_000]); // both are whole lines
   for (const name of ["../other", dirname(served.runDir), "notes/../other", "mine2"])
     expect((await ask(`${served.page}api/runs/${encodeURIComponent(name)}`)).status, name).toBe(409);
 });
