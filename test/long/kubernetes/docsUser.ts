@@ -18,24 +18,25 @@ export interface DocsUser extends UserFolder {
   readonly kustomize: (change?: { readonly tag?: string; readonly run?: string }) => void;
 }
 
-/** A line for each command that any user of this file gave, whether run or not. */
-export const given: string[] = [];
+/** Every command that a user in this file has run, as a line. */
+export const commandsRun: string[] = [];
 
 /**
- * A user of docs/deploy.md with a cluster and an overlay. Its `kubectl` and `npx` write down what they are called with and pass
- * over what is in `notRun`; all else goes to the real ones (npx's without its look at whether the clone is set up).
+ * A user of docs/deploy.md with a cluster and an overlay. Its `kubectl` and `npx` pass over what is in `notRun`, write down the
+ * rest and give it to the real ones (npx's without its look at whether the clone is set up).
  */
 export async function docsUser(cluster: Cluster, overlay: string, notRun: readonly NotRun[]): Promise<DocsUser> {
   const folder = userFolder();
   const bin = join(cluster.folder, "bin");
-  const log = join(bin, "given");
+  const log = join(bin, "run");
   const { stdout: kubectl } = await execa("which", ["kubectl"]);
   mkdirSync(bin);
   const passedOver = notRun.map(({ command }) => command).join("|");
   const command = (name: string, real: string): void => {
     const script = `#!/bin/bash
+[[ "${name} $*" =~ $PASSED_OVER ]] && exit
 echo "${name} $*" >> ${log}
-[[ "${name} $*" =~ $PASSED_OVER ]] || exec ${real}
+exec ${real}
 `;
     writeFileSync(join(bin, name), script);
     chmodSync(join(bin, name), 0o755);
@@ -50,7 +51,7 @@ echo "${name} $*" >> ${log}
       try {
         return (await execa("bash", ["-euo", "pipefail", "-c", text], { cwd: folder.clone, env })).stdout;
       } finally {
-        given.push(...readFileSync(log, "utf8").split("\n").filter(Boolean));
+        commandsRun.push(...readFileSync(log, "utf8").split("\n").filter(Boolean));
       }
     },
     kustomize: ({ tag = "0.1.0", run = "cheetah-1" } = {}) => {

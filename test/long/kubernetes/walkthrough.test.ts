@@ -6,7 +6,7 @@ import { named } from "../../chaos/skipReason.ts";
 import { until } from "../../chaos/until.ts";
 import { blocks, commandsOf, docsPage, inlineCommands, section } from "../../deploy/docsCommands.ts";
 import { type Cluster, noControlPlane, operatorDefinitions, startCluster } from "./controlPlane.ts";
-import { type DocsUser, docsUser, given, type NotRun } from "./docsUser.ts";
+import { commandsRun, type DocsUser, docsUser, type NotRun } from "./docsUser.ts";
 import {
   everyPod,
   extremes,
@@ -225,17 +225,17 @@ describe.skipIf(missing !== null)(named("docs/deploy.md on a cluster, as it stan
       ),
       ...commandsOf(own, "npx").map((words) => `npx ${words.join(" ")}`),
     ];
-    const isGiven = (command: string): boolean => {
+    const isRun = (command: string): boolean => {
       const pattern = new RegExp(
         `^${escaped(command)
           .replaceAll("\\$role", "\\w+")
           .replace(/\bNAME\b/, "\\S+")}$`,
       );
-      return given.some((line) => pattern.test(line));
+      return commandsRun.some((line) => pattern.test(line));
     };
     const matching = ({ command }: NotRun): string[] => commands.filter((each) => new RegExp(command).test(each));
     const reasoned = withoutContainers.flatMap(matching);
-    expect(commands.filter((command) => !isGiven(command) && !reasoned.includes(command))).toEqual([]);
+    expect(commands.filter((command) => !isRun(command) && !reasoned.includes(command))).toEqual([]);
     for (const not of withoutContainers) expect(matching(not), not.why).not.toEqual([]);
     expect(images).not.toMatch(/kubectl|npx/); // docker's: test/long/containers
   });
