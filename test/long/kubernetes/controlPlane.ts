@@ -130,6 +130,8 @@ async function startApiserver(folder: string, etcd: string, start: Start) {
     "service-cluster-ip-range": "10.96.0.0/16",
     "token-auth-file": join(folder, "tokens.csv"),
     "authorization-mode": "RBAC",
+    // needs an etcd of 3.4.25 or newer, and Debian's is older: each watch of kwok's would end in an error, ever more seconds apart
+    "feature-gates": "WatchList=false",
   });
   const server = `https://127.0.0.1:${port}`;
   const kubeconfig = join(folder, "kubeconfig");

@@ -131,8 +131,8 @@ describe.skipIf(missing !== null)(named("docs/deploy.md on a cluster, as it stan
     // whatever is lost is there again, on the same volumes
     const lost = (await Promise.all(roles.map((role) => podsOf(cluster, role)))).map(([pod]) => pod!);
     await user.run("kubectl delete pod -n anchorage coordinator-0");
-    for (const { metadata } of lost.filter(({ metadata }) => metadata.name !== "coordinator-0"))
-      await cluster.kubectl(["delete", "pod", "-n", "anchorage", metadata.name]);
+    const others = lost.map(({ metadata }) => metadata.name as string).filter((name) => name !== "coordinator-0");
+    await cluster.kubectl(["delete", "pod", "-n", "anchorage", ...others]);
     await readyAre(cluster, 16);
     expect(uidsOf(await everyPod(cluster)).filter((uid) => uidsOf(lost).includes(uid))).toEqual([]);
     expect(await volumesOf(cluster)).toEqual(claims);
