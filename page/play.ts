@@ -174,7 +174,8 @@ export class Play {
       bar.style.left = `${from}%`;
       bar.style.width = `${Math.max(1, place(middle + spread) - from)}%`;
       const chosen = typeof action === "number" ? action : (action[i] ?? 0);
-      mark.style.left = `${place(chosen)}%`;
+      // whole within the track, also at its ends: the mark is 3 px wide
+      mark.style.left = `calc(${place(chosen)}% - ${place(chosen) * 0.03}px)`;
       setText(number, signed(chosen));
       setText(row.querySelector(".unseen")!, ` chosen, mean ${signed(middle)} ± ${signed(spread)}`);
     });

@@ -183,6 +183,6 @@ const picture = `({
     text: row.textContent,
     left: parseFloat(row.querySelector("i").style.left),
     width: parseFloat(row.querySelector("i").style.width),
-    mark: parseFloat(row.querySelector("b").style.left),
+    mark: parseFloat(row.querySelector("b").style.left.replace("calc(", "")),
   })),
 })`;
