@@ -1,7 +1,8 @@
 /**
  * node scripts/kubernetes.mjs [NAME ...]: compiles what the tests of deploy/kubernetes need into the cache folder and prints
- * the paths: kubeconform (a minute), and kwok, prometheus-adapter, kube-apiserver, kube-controller-manager and kube-scheduler
- * (10 to 20 minutes each on two cores, 4 GB of Go's build cache). All come from the Go module proxy, whose checksum database vouches for them.
+ * the paths: kubeconform (a minute), and kwok, prometheus-adapter, coredns, kube-network-policies (a few minutes each) and
+ * kube-apiserver, kube-controller-manager, kube-scheduler, kubelet and kube-proxy (10 to 20 minutes for the first on two
+ * cores, 4 GB of Go's build cache). All come from the Go module proxy, whose checksum database vouches for them, or a sum here.
  */
 import { spawnSync } from "node:child_process";
 import { readFile, rename, writeFile } from "node:fs/promises";
@@ -20,8 +21,28 @@ const installed = {
   kubeconform: { version: "v0.7.0", path: "github.com/yannh/kubeconform/cmd/kubeconform" },
   kwok: { version: "v0.7.0", path: "sigs.k8s.io/kwok/cmd/kwok" },
 };
-const adapter = { name: "prometheus-adapter", version: "v0.12.0", module: "sigs.k8s.io/prometheus-adapter" };
-export const controlPlane = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+/** Compiled by a module of ours: `go install` asks which versions there are, which a proxy need not tell. */
+const required = {
+  "prometheus-adapter": {
+    module: "sigs.k8s.io/prometheus-adapter",
+    version: "v0.12.0",
+    path: "sigs.k8s.io/prometheus-adapter/cmd/adapter",
+  },
+  coredns: { module: "github.com/coredns/coredns", version: "v1.14.7", path: "github.com/coredns/coredns" },
+  "kube-network-policies": {
+    module: "sigs.k8s.io/kube-network-policies",
+    version: "v0.8.0",
+    path: "sigs.k8s.io/kube-network-policies/cmd",
+    sums: [
+      // the checksum database does not have these two
+      "sigs.k8s.io/kube-network-policies v0.8.0 h1:dzecRNzdmg+VmHEQWTIjxnCgf412J+8CKHqbKgCiWkk=",
+      "sigs.k8s.io/kube-network-policies v0.8.0/go.mod h1:QNAmb/exAiL032oNq0/QhfYl5H+jEFFDF0qVXpIOkeI=",
+      "sigs.k8s.io/network-policy-api v0.1.6-0.20250401132235-45061d10895e h1:b5Vm5aa0I37gToQmFhQ+gQMZVsPsxSiJzxZWtSCs99w=",
+      "sigs.k8s.io/network-policy-api v0.1.6-0.20250401132235-45061d10895e/go.mod h1:8J+z3UB9HgeqbmYprl6OKIobEDv27A3KRHPcteJ61rw=",
+    ],
+  },
+};
+export const ofKubernetes = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"];
 
 /** null: they can be compiled here; else why not. */
 export function noGo() {
@@ -30,17 +51,17 @@ export function noGo() {
 
 /** The path of one program, compiled at first use. Throws a SetupError if it cannot be. */
 export function kubernetesProgram(name) {
-  const make = controlPlane.includes(name)
+  const make = ofKubernetes.includes(name)
     ? compiledProgram
-    : name === adapter.name
-      ? adapterProgram
+    : Object.hasOwn(required, name)
+      ? requiredProgram
       : installedProgram;
   if (make === installedProgram && !installed[name])
     throw new SetupError(`There is no program ${name} here; there are ${programs().join(", ")}.`);
   return withLock(join(cacheFolder(), name), () => make(name));
 }
 
-const programs = () => [...Object.keys(installed), adapter.name, ...controlPlane];
+const programs = () => [...Object.keys(installed), ...Object.keys(required), ...ofKubernetes];
 
 async function installedProgram(name) {
   const { version, path } = installed[name];
@@ -52,14 +73,14 @@ async function installedProgram(name) {
   return join(folder, name);
 }
 
-/** By a module of ours: `go install` asks which versions there are, which a proxy need not tell. */
-async function adapterProgram() {
-  const { name, version, module } = adapter;
+async function requiredProgram(name) {
+  const { module, version, path, sums = [] } = required[name];
   const folder = await part(`${name}-${version}-${process.arch}`, async (temporary) => {
-    const text = `module anchorage.test/adapter\n\ngo 1.24\n\nrequire ${module} ${version}\n`;
+    const text = `module anchorage.test/${name}\n\ngo 1.24\n\nrequire ${module} ${version}\n`;
     await writeFile(join(temporary, "go.mod"), text);
-    const build = ["build", "-mod=mod", "-ldflags=-s -w", "-o", name, `${module}/cmd/adapter`];
-    await command("go", build, { cwd: temporary });
+    await writeFile(join(temporary, "go.sum"), sums.map((sum) => `${sum}\n`).join(""));
+    const build = ["build", "-mod=mod", "-ldflags=-s -w", "-o", name, path];
+    await command("go", build, { cwd: temporary, env: { ...process.env, CGO_ENABLED: "0" } }); // some run in an empty image
   });
   return join(folder, name);
 }

@@ -41,27 +41,51 @@ export const programOf = async (name: string): Promise<string> => {
   return (await execa(process.execPath, [script, name])).stdout.trim();
 };
 
+/** Where a control plane runs: on this machine's loopback interface, or on a host of its own. */
+export interface ControlPlaneHost {
+  readonly address: string;
+  /** What runs a program there, to be put before its command line. */
+  readonly enter: readonly string[];
+}
+
 /**
- * A real kube-apiserver, controller-manager and scheduler on Debian's etcd, all on the loopback interface, and kwok in place
- * of kubelets: it says of pods that are scheduled that they run. Ends with the test.
+ * A control plane, and kwok in place of kubelets: it says of pods that are scheduled that they run. Ends with the test.
  */
 export async function startCluster(nodes: number): Promise<Cluster> {
+  const cluster = await startControlPlane({ address: "127.0.0.1", enter: [] });
+  cluster.start("kwok", await programOf("kwok"), {
+    kubeconfig: cluster.kubeconfig,
+    "manage-all-nodes": "true",
+    "node-lease-duration-seconds": 120,
+    "server-address": `127.0.0.1:${await freePort()}`,
+  });
+  await addNodes(cluster, nodes);
+  return cluster;
+}
+
+/** A real kube-apiserver, controller-manager and scheduler on Debian's etcd. Ends with the test. */
+export async function startControlPlane(host: ControlPlaneHost): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), "anchorage-cluster-"));
   const children: ChildProcess[] = [];
   onTestFinished(async () => {
     await Promise.all(children.reverse().map(ended));
     rmSync(folder, { recursive: true, force: true });
   });
-  const start = (name: string, program: string, flags: Readonly<Record<string, string | number>>): void => {
+  const start: Start = (name, program, flags, environment = {}) => {
     const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], cwd: folder });
+    const [first, ...rest] = [...host.enter, program, ...args] as [string, ...string[]];
+    const child = spawn(first, rest, {
+      stdio: ["ignore", "pipe", "pipe"],
+      cwd: folder,
+      env: { ...process.env, ...environment },
+    });
     const log = createWriteStream(join(folder, `${name}.log`));
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     children.push(child);
   };
   const etcd = await startEtcd(folder, start);
-  const { server, kubeconfig } = await startApiserver(folder, etcd, start);
+  const { server, kubeconfig } = await startApiserver(folder, host.address, etcd, start);
   const kubectl = async (args: readonly string[], input?: string): Promise<string> =>
     (await execa("kubectl", ["--kubeconfig", kubeconfig, ...args], input === undefined ? {} : { input })).stdout;
   await until(`the apiserver at ${server} is ready`, async () => {
@@ -73,29 +97,27 @@ export async function startCluster(nodes: number): Promise<Cluster> {
   start("controller-manager", await programOf("kube-controller-manager"), {
     kubeconfig,
     "service-account-private-key-file": join(folder, "sa.key"),
+    "root-ca-file": join(folder, "certificates", "apiserver.crt"), // signed by itself
     "leader-elect": "false",
     "secure-port": 0,
     "node-monitor-grace-period": "1h", // on a busy machine kwok may be late with a node's sign of life
   });
   start("scheduler", await programOf("kube-scheduler"), { kubeconfig, "leader-elect": "false", "secure-port": 0 });
-  start("kwok", await programOf("kwok"), {
-    kubeconfig,
-    "manage-all-nodes": "true",
-    "node-lease-duration-seconds": 120,
-    "server-address": `127.0.0.1:${await freePort()}`,
-  });
-  const cluster: Cluster = {
+  return {
     kubectl,
     get: async (...args) => JSON.parse(await kubectl(["get", ...args, "-o", "json"])),
     folder,
     kubeconfig,
     start,
   };
-  await addNodes(cluster, nodes);
-  return cluster;
 }
 
-type Start = (name: string, program: string, flags: Readonly<Record<string, string | number>>) => void;
+type Start = (
+  name: string,
+  program: string,
+  flags: Readonly<Record<string, string | number>>,
+  environment?: Readonly<Record<string, string>>,
+) => void;
 
 async function startEtcd(folder: string, start: Start): Promise<string> {
   const [clients, peers] = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
@@ -110,7 +132,7 @@ async function startEtcd(folder: string, start: Start): Promise<string> {
   return clients;
 }
 
-async function startApiserver(folder: string, etcd: string, start: Start) {
+async function startApiserver(folder: string, address: string, etcd: string, start: Start) {
   const port = await freePort();
   const token = randomBytes(16).toString("hex");
   const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
@@ -121,9 +143,10 @@ async function startApiserver(folder: string, etcd: string, start: Start) {
   start("apiserver", await programOf("kube-apiserver"), {
     ...proxy,
     "etcd-servers": etcd,
-    "bind-address": "127.0.0.1",
+    "bind-address": address,
     "secure-port": port,
     "cert-dir": join(folder, "certificates"),
+    "kubelet-preferred-address-types": "InternalIP",
     "service-account-issuer": "https://kubernetes.default.svc",
     "service-account-key-file": join(folder, "sa.pub"),
     "service-account-signing-key-file": join(folder, "sa.key"),
@@ -133,7 +156,7 @@ async function startApiserver(folder: string, etcd: string, start: Start) {
     // needs an etcd of 3.4.25 or newer, and Debian's is older: each watch of kwok's would end in an error, ever more seconds apart
     "feature-gates": "WatchList=false",
   });
-  const server = `https://127.0.0.1:${port}`;
+  const server = `https://${address}:${port}`;
   const kubeconfig = join(folder, "kubeconfig");
   const named = { cluster: "simulated", user: "admin" };
   const config = {
