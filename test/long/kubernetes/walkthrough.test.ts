@@ -25,14 +25,14 @@ const page = docsPage("docs/deploy.md");
 const [images, makeFolder, check, secrets, start] = blocks(section(page, "Ten minutes"), "sh") as string[];
 const [upgrade, renew] = blocks(section(page, "Upgrades"), "sh") as string[];
 
-/** What nothing can answer where no container runs. Every other command of the page is run here. */
+/** What nothing can answer where no container runs: realNode.test.ts runs these. Every other command of the page is run here. */
 const withoutContainers: readonly NotRun[] = [
   { command: "^kubectl port-forward ", why: "a simulated pod listens nowhere" },
   { command: "^kubectl (exec|cp|logs) ", why: "a simulated pod has no process, no file and no log" },
   { command: "^kubectl get --raw /apis/external", why: "scaling.test.ts asks, with the adapter that serves it" },
   {
     command: "^npx anchorage (status|stop|resume) ",
-    why: "there is no coordinator to ask: test/long/containers/walkthrough has one",
+    why: "there is no coordinator to ask",
   },
 ];
 const scaledByHand = { command: "^kubectl scale ", why: "the page: without a HorizontalPodAutoscaler" };
