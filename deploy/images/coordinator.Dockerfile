@@ -3,12 +3,14 @@
 ARG BUILD_IMAGE=anchorage/build:0.1.0
 ARG NODE_IMAGE=node:20.20.2-bookworm-slim
 FROM ${BUILD_IMAGE} AS build
-RUN node scripts/roleImage.mjs coordinator /image/anchorage
+RUN node scripts/roleImage.mjs coordinator /image/anchorage && mkdir /data
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production TF_CPP_MIN_LOG_LEVEL=2
 WORKDIR /anchorage
 COPY --from=build /image /
+# a volume that the engine makes for it begins as this folder is
+COPY --from=build --chown=10001:10001 /data /data
 USER 10001:10001
 ENV ANCHORAGE_COORDINATOR_METRICS_PORT=9400
 EXPOSE 7400 9400

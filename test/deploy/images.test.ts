@@ -74,6 +74,8 @@ describe("Dockerfiles", () => {
     (role) => {
       const text = dockerfile(role);
       expect(text).toMatch(/^USER 10001:10001$/m);
+      const keeps = role === "coordinator" || role === "nats"; // on a volume, which its user may write then
+      expect(/^COPY --from=build --chown=10001:10001 \/data \/data$/m.test(text)).toBe(keeps);
       const file = parse(readFileSync(join(kubernetesFolder, "base", "kustomization.yaml"), "utf8"));
       const image = file.images.find((each: { name: string }) => each.name === `anchorage/${role}`);
       expect(text).toContain(`-t anchorage/${role}:${image.newTag} .`);

@@ -1,5 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { execa } from "execa";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { named } from "../../chaos/skipReason.ts";
 import { until } from "../../chaos/until.ts";
 import { ContainerFleet } from "./containerFleet.ts";
@@ -48,3 +49,34 @@ it.skipIf(missing !== null)(named("a coordinator without its volume says what is
   expect(stderr).toMatch(/\[STORAGE\] The run folder \/data\/first cannot be made: .*(EROFS|read-only)/);
   expect(exitCode).toBe(1);
 });
+
+it.skipIf(missing !== null)(
+  named("coordinator and NATS may write volumes that the engine makes", missing),
+  async () => {
+    await buildImages();
+    for (const [role, args, words] of [
+      ["coordinator", ["coordinator", "--run-dir", "/data/first", "--env", "CartPole-v1"], /"msg":"new run"/],
+      ["nats", ["-js", "-sd", "/data"], /Server is ready/],
+    ] as const) {
+      const name = `anchorage-${randomBytes(4).toString("hex")}`;
+      onTestFinished(async () => {
+        await podman("rm", "--force", "--time", "1", name);
+        await podman("volume", "rm", name);
+      });
+      await podman(
+        "run",
+        "--detach",
+        "--name",
+        name,
+        "--read-only",
+        "--volume",
+        `${name}:/data`,
+        imageOf(role),
+        ...args,
+      );
+      const logs = async (): Promise<string> => (await execa("podman", ["logs", name], { all: true })).all;
+      await until(`${role} begins`, async () => words.test(await logs()), minutes);
+      expect(await podman("inspect", "--format", "{{.State.Running}}", name)).toBe("true");
+    }
+  },
+);
