@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it, onTestFailed, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { makeEnvBatch } from "../../../actor/environments.ts";
 import type { Launch } from "../../../coordinator/page/page.ts";
 import { readable } from "../../../page/numbers.ts";
@@ -23,8 +23,10 @@ describe.skipIf(chromiumFile === undefined)(`the page in a real browser${whyNoBr
   const open = async ({ page: address }: Served): Promise<Page> => {
     const page = await browser.newPage();
     const heard = overhear(page);
-    onTestFinished(() => page.close()); // before the coordinator that it looks at
-    onTestFailed(async () => console.log(heard.errors, await page.locator("body").textContent()));
+    onTestFinished(async ({ task }) => {
+      if (task.result?.state === "fail") console.log(heard.errors, await page.locator("body").textContent());
+      await page.close(); // before the coordinator that it looks at
+    });
     await page.goto(address);
     return page;
   };
@@ -132,7 +134,6 @@ describe.skipIf(chromiumFile === undefined)(`the page in a real browser${whyNoBr
     await page.locator("#playToggle").click();
     await page.locator("#frame").waitFor();
     const shown = (await page.evaluate(picture)) as Picture;
-    await page.close();
     expect(heard.errors).toEqual([]);
 
     const told = start(["watch", "--run-dir", served.runDir, "--json", "--sample", "--fps", "15", "--fast"]);
