@@ -1,6 +1,6 @@
 # Trains: TensorFlow, no environments.
 #   docker build -f deploy/images/learner.Dockerfile -t anchorage/learner:0.1.0 .      after build.Dockerfile
-# For NVIDIA GPUs the same, from a build image with their TensorFlow and its CUDA (4 GB more; the node has the driver):
+# For NVIDIA GPUs the same, from a build image with their TensorFlow and its CUDA (3 GB more; the node has the driver):
 #   docker build -f deploy/images/build.Dockerfile --build-arg DEVICE=gpu -t anchorage/build-gpu:0.1.0 .
 #   docker build -f deploy/images/learner.Dockerfile --build-arg BUILD_IMAGE=anchorage/build-gpu:0.1.0 -t anchorage/learner-gpu:0.1.0 .
 ARG BUILD_IMAGE=anchorage/build:0.1.0

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { execa } from "execa";
 import { onTestFinished } from "vitest";
 import { certificates } from "../../../cli/certificates.ts";
 import { updateRecords } from "../../chaos/runRecord.ts";
 import { kubernetesFolder, rendered, type Workload, workloads } from "../../deploy/rendered.ts";
 import { temporaryFolder } from "../../system/command.ts";
-import { imageOf, podman } from "./images.ts";
+import { imageOf, podman, podmanEnvironment } from "./images.ts";
 
 const user = 10_001;
 
@@ -93,6 +94,16 @@ export class ContainerFleet {
 
   async logs(name: string): Promise<string> {
     return podman("logs", this.named(name));
+  }
+
+  /** What the image's own health check says. Rejects where it has none. */
+  async healthy(name: string): Promise<boolean> {
+    const { exitCode, stderr } = await execa("podman", ["healthcheck", "run", this.named(name)], {
+      env: podmanEnvironment(),
+      reject: false,
+    });
+    if (exitCode !== 0 && exitCode !== 1) throw new Error(stderr);
+    return exitCode === 0;
   }
 
   /** SIGTERM, as Kubernetes sends it; gives the exit status. */

@@ -26,6 +26,9 @@ it.skipIf(missing !== null)(
     for (const name of ["actor-1", "actor-2"]) await fleet.start("actor", name);
     await until("updates are made", async () => fleet.updates >= 3, 10 * minutes);
 
+    for (const name of ["coordinator", "learner", "actor-1"]) expect(await fleet.healthy(name)).toBe(true);
+    await expect(fleet.healthy("nats")).rejects.toThrow("has no defined healthcheck");
+
     await podman("kill", "--signal", "KILL", fleet.named("actor-1"));
     for (const name of ["actor-3", "actor-4", "actor-5"]) await fleet.start("actor", name);
     const killedAt = fleet.updates;
