@@ -6,7 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 import { startedAs } from "./setup/places.mjs";
 import { fail, SetupError } from "./setup/setupError.mjs";
@@ -143,16 +143,19 @@ function needs(objects) {
   };
 }
 
-async function main(folder, ...flags) {
-  if (folder === undefined)
+async function main(given, ...flags) {
+  if (given === undefined)
     throw new SetupError("Which kustomization? Give its folder: deploy/kubernetes/overlays/dev.");
+  const folder = resolve(given); // kubectl takes ../ by the shell's name of this folder, which may be a link's
+  if (!kustomizationFiles.some((name) => existsSync(join(folder, name))))
+    throw new SetupError(`${folder} holds no kustomization.yaml. Give the folder that has one.`);
   const objects = render(folder);
   const found = [...imageProblems(folder, objects), ...(await problems(objects))];
   if (flags.includes("--json")) {
     const settings = found.length === 0 ? await settingsOf(objects) : null;
     return void console.log(JSON.stringify({ problems: found, objects, settings, ...needs(objects) }));
   }
-  for (const problem of found) console.error(`${folder}: ${problem}`);
+  for (const problem of found) console.error(`${given}: ${problem}`);
   const { secrets, images } = needs(objects);
   console.log(`secrets: ${secrets.join(", ") || "none"}\nimages: ${images.join(", ")}`);
   if (found.length > 0) process.exitCode = 1;

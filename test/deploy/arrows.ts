@@ -7,11 +7,15 @@ interface Pod {
   readonly namespace: string;
   readonly labels: Labels;
   readonly ports: readonly number[]; // that its container listens on
+  readonly address?: string; // of a pod in its node's network, which plugins do not know by its labels
 }
 
 /** Whom our pods meet in every cluster; labels are those of Kubernetes' own names and of the Prometheus operator. */
 const others: readonly Pod[] = [
   { name: "dns", namespace: "kube-system", labels: { "k8s-app": "kube-dns" }, ports: [53, 8181] },
+  { name: "node's dns", namespace: "kube-system", labels: { "k8s-app": "node-local-dns" }, ports: [53, 9253] },
+  { name: "node's dns by address", namespace: "", labels: {}, ports: [53, 9253], address: "169.254.20.10" },
+  { name: "cloud's dns", namespace: "", labels: {}, ports: [53, 80], address: "169.254.169.254" },
   { name: "prometheus", namespace: "monitoring", labels: { "app.kubernetes.io/name": "prometheus" }, ports: [9090] },
   ...["kube-system", "monitoring", "default"].map((namespace) => ({
     name: `stranger in ${namespace}`,
@@ -29,6 +33,8 @@ function selects(selector: KubernetesObject, labels: Labels): boolean {
 
 /** Does a policy of namespace `own` mean this pod by its peer? */
 function isPeer(peer: KubernetesObject, pod: Pod, own: string): boolean {
+  if (peer.ipBlock !== undefined) return peer.ipBlock.cidr === `${pod.address}/32`; // of one address, all of ours
+  if (pod.address !== undefined) return false;
   const named = { "kubernetes.io/metadata.name": pod.namespace };
   const near = peer.namespaceSelector === undefined ? pod.namespace === own : selects(peer.namespaceSelector, named);
   return near && (peer.podSelector === undefined || selects(peer.podSelector, pod.labels));

@@ -105,16 +105,17 @@ describe.skipIf(missing !== null).each(kustomizations)(named("deploy/kubernetes/
 
   it("lets exactly the arrows of the design pass", async () => {
     const { objects } = await of(name);
-    expect(allowedArrows(objects).sort()).toEqual([
+    const names = ["dns", "node's dns", "node's dns by address", "cloud's dns"];
+    const arrows = [
       "actor -> coordinator:7400",
-      "actor -> dns:53",
       "actor -> learner:7401",
       "actor -> nats:4222",
       "learner -> coordinator:7400",
-      "learner -> dns:53",
       "learner -> nats:4222",
+      ...["actor", "learner"].flatMap((role) => names.map((dns) => `${role} -> ${dns}:53`)),
       ...(objects.some(({ kind }) => kind === "ServiceMonitor") ? scrapes : []),
-    ]);
+    ];
+    expect(allowedArrows(objects).sort()).toEqual(arrows.sort());
   });
 
   it("has actors evicted first, one learner at a time, and no part that blocks a drain", async () => {
@@ -209,6 +210,10 @@ describe.skipIf(missing !== null)(named("the rendered Kubernetes manifests", mis
     expect(container.resources.limits["nvidia.com/gpu"]).toBe("1");
     expect(images).toContain("anchorage/learner-gpu:0.1.0");
     expect(settings?.deploy.device).toBe("gpu");
+    // the kubelet puts a pod's own variables after the device plugin's, and the last one counts
+    const names = container.env.map((each: { name: string }) => each.name);
+    expect(names).not.toContain("NVIDIA_VISIBLE_DEVICES");
+    expect(container.env).toContainEqual({ name: "LD_LIBRARY_PATH", value: "/usr/local/nvidia/lib64" }); // GKE's driver
   });
 });
 
@@ -257,6 +262,12 @@ describe.skipIf(missing !== null)(inOverlays, () => {
       expect.stringMatching(/^images: anchorage\/learner is no image of these pods, .*anchorage\/learner-gpu:0\.1\.0/),
     ]);
     expect((await rendered(overlayOn("base", { "kustomization.yaml": yaml }))).problems).toEqual([]);
+  });
+
+  it("a folder without a kustomization", async () => {
+    const script = join(projectRoot, "scripts", "manifests.mjs");
+    const { stderr, exitCode } = await execa(process.execPath, [script, join(projectRoot, "docs")], { reject: false });
+    expect([exitCode, stderr]).toEqual([1, expect.stringMatching(/docs holds no kustomization\.yaml\./)]);
   });
 
   it("certificates that a pod does not mount", async () => {

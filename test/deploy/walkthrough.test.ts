@@ -10,9 +10,18 @@ import { named } from "../chaos/skipReason.ts";
 import { ask, servePage } from "../coordinator/page/pageClient.ts";
 import { CertificateFolders } from "../shared/certificateFolders.ts";
 import { run, temporaryFolder } from "../system/command.ts";
-import { blocks, commandsOf, docsPage } from "./docsCommands.ts";
+import { allowedArrows } from "./arrows.ts";
+import { blocks, commandsOf, docsPage, section } from "./docsCommands.ts";
 import { namesWhatIsThere } from "./kubectlCommand.ts";
-import { kubernetesFolder, kustomizations, noKubectl, overlayOn, type Rendered, rendered } from "./rendered.ts";
+import {
+  kubernetesFolder,
+  kustomizations,
+  noKubectl,
+  overlayOn,
+  type Rendered,
+  rendered,
+  workloads,
+} from "./rendered.ts";
 import { kustomizationOn, userFolder } from "./userFolder.ts";
 
 const missing = noKubectl();
@@ -123,6 +132,26 @@ describe.skipIf(missing !== null)(named("docs/deploy.md", missing), () => {
       ({ metadata }) => metadata.labels?.grafana_dashboard === "1",
     );
     expect(dashboards).toHaveLength(2);
+  });
+
+  it("what it gives for clusters that differ applies: a registry's secret, Prometheus, DNS and nodes elsewhere", async () => {
+    const patches = blocks(section(page, "Clusters that differ"), "yaml").map((text) => parse(text).patches);
+    expect(patches).toHaveLength(4);
+    const yaml = `patches: ${JSON.stringify(patches.flat())}\n`;
+    const { problems, objects } = await rendered(overlayOn("overlays/spot", { "kustomization.yaml": yaml }));
+    expect(problems).toEqual([]);
+    const accounts = objects.filter(({ kind }) => kind === "ServiceAccount");
+    expect(accounts.map(({ imagePullSecrets }) => imagePullSecrets)).toEqual(Array(4).fill([{ name: "registry" }]));
+    for (const { pod } of workloads(objects)) expect(pod.nodeSelector).toEqual({ "kubernetes.io/arch": "amd64" });
+    const policy = (name: string) =>
+      objects.find(({ kind, metadata }) => kind === "NetworkPolicy" && metadata.name === name)!.spec;
+    expect(policy("names").egress[0].to).toContainEqual({ ipBlock: { cidr: "10.96.0.10/32" } });
+    expect(policy("metrics").ingress[0].from[0].namespaceSelector.matchLabels).toEqual({
+      "kubernetes.io/metadata.name": "prometheus",
+    });
+    const arrows = allowedArrows(objects); // those of the shipped names are still there, but for Prometheus's
+    expect(arrows).toContain("actor -> dns:53");
+    expect(arrows.filter((arrow) => arrow.startsWith("prometheus"))).toEqual([]);
   });
 
   it.each(kustomizations)("the page has the port that is forwarded to, which nothing else knows: %s", async (name) => {
