@@ -1,6 +1,6 @@
 /**
  * node scripts/kubernetes.mjs [NAME ...]: compiles what the tests of deploy/kubernetes need into the cache folder and prints
- * the paths: kubeconform (a minute), and kwok, prometheus-adapter, coredns, kube-network-policies (a few minutes each) and
+ * the paths: kubeconform (a minute), and kwok, prometheus-adapter, metrics-server, coredns, kube-network-policies (a few minutes each) and
  * kube-apiserver, kube-controller-manager, kube-scheduler, kubelet and kube-proxy (10 to 20 minutes for the first on two
  * cores, 4 GB of Go's build cache). All come from the Go module proxy, whose checksum database vouches for them, or a sum here.
  */
@@ -27,6 +27,11 @@ const required = {
     module: "sigs.k8s.io/prometheus-adapter",
     version: "v0.12.0",
     path: "sigs.k8s.io/prometheus-adapter/cmd/adapter",
+  },
+  "metrics-server": {
+    module: "sigs.k8s.io/metrics-server",
+    version: "v0.9.0",
+    path: "sigs.k8s.io/metrics-server/cmd/metrics-server",
   },
   coredns: { module: "github.com/coredns/coredns", version: "v1.14.7", path: "github.com/coredns/coredns" },
   "kube-network-policies": {

@@ -3,8 +3,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
+import { freePort } from "../../../cli/natsServer.ts";
 import { until } from "../../chaos/until.ts";
 import { noContainers, podmanEnvironment } from "../containers/images.ts";
+import { aggregate } from "./aggregatedApi.ts";
 import { type Cluster, isReady, noControlPlane, programOf, startControlPlane } from "./controlPlane.ts";
 import { NodeHost } from "./nodeHost.ts";
 
@@ -30,7 +32,7 @@ const podNetwork = "10.244.0.0/24";
 const dnsAddress = "10.96.0.10";
 
 /**
- * A control plane and one real node on a host of its own: containerd, kubelet, kube-proxy, CoreDNS, and
+ * A control plane and one real node on a host of its own: containerd, kubelet, kube-proxy, metrics-server, CoreDNS, and
  * kube-network-policies, which enforces NetworkPolicies. `images`: of podman's store, and the names that they get on the node.
  * Ends with the test.
  */
@@ -48,6 +50,7 @@ export async function startRealNode(images: Readonly<Record<string, readonly str
     await containers.add(image, names);
   await startKubelet(cluster, host);
   await startNetwork(cluster, host);
+  await startMeter(cluster);
   await cluster.kubectl(["apply", "-f", "-"], JSON.stringify(list([...volumes(cluster), ...nameService(dns)])));
   await until("the node is ready", async () => {
     const { items } = await cluster.get("nodes");
@@ -183,6 +186,24 @@ async function startNetwork(cluster: Cluster, host: NodeHost): Promise<void> {
   // its own rules need nftables' queue, which not every kernel has; this one is iptables'
   const queue = ["-m", "conntrack", "--ctstate", "NEW", "-j", "NFQUEUE", "--queue-num", "100"];
   await host.run("iptables", "-A", "FORWARD", ...queue);
+}
+
+/** What pods use: `kubectl top` and HorizontalPodAutoscalers by CPU ask it. */
+async function startMeter(cluster: Cluster): Promise<void> {
+  const { folder, kubeconfig, start } = cluster;
+  const port = await freePort();
+  start("metrics-server", await programOf("metrics-server"), {
+    kubeconfig,
+    "authentication-kubeconfig": kubeconfig,
+    "authorization-kubeconfig": kubeconfig,
+    "bind-address": "127.0.0.1",
+    "secure-port": port,
+    "cert-dir": join(folder, "metrics-server"),
+    "kubelet-insecure-tls": "true",
+    "kubelet-preferred-address-types": "InternalIP",
+    "metric-resolution": "15s",
+  });
+  await aggregate(cluster, { name: "metrics-server", group: "metrics.k8s.io", port });
 }
 
 const list = (items: readonly object[]): object => ({ apiVersion: "v1", kind: "List", items });

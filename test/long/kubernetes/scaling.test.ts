@@ -8,6 +8,7 @@ import { startFleet } from "../../chaos/fleets.ts";
 import { named } from "../../chaos/skipReason.ts";
 import { until } from "../../chaos/until.ts";
 import { kubernetesFolder } from "../../deploy/rendered.ts";
+import { aggregate } from "./aggregatedApi.ts";
 import { type Cluster, noControlPlane, operatorDefinitions, programOf, startCluster } from "./controlPlane.ts";
 
 const program = "prometheus";
@@ -35,7 +36,8 @@ async function startPrometheus({ folder, start }: Cluster, target: string): Prom
 }
 
 /** prometheus-adapter with the shipped rule, behind the apiserver as an aggregated API. */
-async function startAdapter({ folder, kubeconfig, start, kubectl }: Cluster, prometheus: string): Promise<void> {
+async function startAdapter(cluster: Cluster, prometheus: string): Promise<void> {
+  const { folder, kubeconfig, start } = cluster;
   const port = await freePort();
   start("prometheus-adapter", await programOf("prometheus-adapter"), {
     "lister-kubeconfig": kubeconfig,
@@ -48,28 +50,7 @@ async function startAdapter({ folder, kubeconfig, start, kubectl }: Cluster, pro
     "metrics-relist-interval": "10s",
     config: join(kubernetesFolder, "components", "prometheus", "prometheusAdapterRule.yaml"),
   });
-  const metadata = { name: "prometheus-adapter", namespace: "default" };
-  const service = {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata,
-    spec: { type: "ExternalName", externalName: "localhost" }, // this machine's, not a pod's
-  };
-  const api = {
-    apiVersion: "apiregistration.k8s.io/v1",
-    kind: "APIService",
-    metadata: { name: "v1beta1.external.metrics.k8s.io" },
-    spec: {
-      group: "external.metrics.k8s.io",
-      version: "v1beta1",
-      groupPriorityMinimum: 100,
-      versionPriority: 100,
-      insecureSkipTLSVerify: true,
-      service: { ...metadata, port },
-    },
-  };
-  const items = [service, api];
-  await kubectl(["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+  await aggregate(cluster, { name: "prometheus-adapter", group: "external.metrics.k8s.io", port });
 }
 
 it.skipIf(missing !== null)(
