@@ -7,6 +7,7 @@ import { updateRecords } from "../../chaos/runRecord.ts";
 import { named } from "../../chaos/skipReason.ts";
 import { until } from "../../chaos/until.ts";
 import { blocks, docsPage, section } from "../../deploy/docsCommands.ts";
+import { kubernetesFolder } from "../../deploy/rendered.ts";
 import { buildImages, imageOf } from "../containers/images.ts";
 import type { Cluster } from "./controlPlane.ts";
 import { docsUser, type NotRun } from "./docsUser.ts";
@@ -198,12 +199,23 @@ socket.setTimeout(2000, () => say("shut"));
 socket.on("connect", () => say("open"));
 socket.on("error", (error) => say(error.code));`;
 
-/** Every pod that has node tries every port of every other one; a pod of another namespace does, too. */
+/** Every pod that has node tries every port of every other one; so do one of another namespace, and one that scrapes. */
 async function onlyTheArrows(cluster: Cluster): Promise<void> {
   const { kubectl } = cluster;
-  const stranger = ["run", "stranger", "--image=registry.example/anchorage/coordinator:0.1.0", "--command"];
-  await kubectl([...stranger, "--", "sleep", "infinity"]);
-  await kubectl(["wait", "pod", "stranger", "--for=condition=Ready", "--timeout=120s"]);
+  const policy = join(kubernetesFolder, "components", "prometheus", "networkPolicy.yaml");
+  await kubectl(["apply", "-n", "anchorage", "-f", policy]);
+  await kubectl(["create", "namespace", "monitoring"]);
+  const guests = [
+    { name: "prometheus", namespace: "monitoring", labels: "app.kubernetes.io/name=prometheus" },
+    { name: "stranger", namespace: "monitoring", labels: "app.kubernetes.io/name=stranger" },
+    { name: "stranger", namespace: "default", labels: "app.kubernetes.io/name=prometheus" },
+  ];
+  for (const { name, namespace, labels } of guests) {
+    const image = "--image=registry.example/anchorage/coordinator:0.1.0";
+    await kubectl(["run", name, "-n", namespace, "-l", labels, image, "--command", "--", "sleep", "infinity"]);
+  }
+  for (const { name, namespace } of guests)
+    await kubectl(["wait", "pod", name, "-n", namespace, "--for=condition=Ready", "--timeout=120s"]);
   const pods = await Promise.all(roles.map(async (role) => (await podsOf(cluster, role))[0]!));
   const from = [
     ...pods.filter((_, i) => roles[i] !== "nats"),
@@ -225,5 +237,8 @@ async function onlyTheArrows(cluster: Cluster): Promise<void> {
     "actor -> nats:4222",
     "learner -> coordinator:7400",
     "learner -> nats:4222",
+    "prometheus -> actor:9402",
+    "prometheus -> coordinator:9400",
+    "prometheus -> learner:9401",
   ]);
 }
