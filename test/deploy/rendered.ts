@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { projectRoot } from "../../shared/nativeParts.ts";
 
 export const kubernetesFolder = join(projectRoot, "deploy", "kubernetes");
@@ -45,6 +46,12 @@ export async function rendered(folder: string): Promise<Rendered> {
   const script = join(projectRoot, "scripts", "manifests.mjs");
   const { stdout } = await execa(process.execPath, [script, folder, "--json"]);
   return JSON.parse(stdout) as Rendered;
+}
+
+/** Its objects alone, which takes a fraction of the time. */
+export async function renderedObjects(folder: string): Promise<KubernetesObject[]> {
+  const { stdout } = await execa("kubectl", ["kustomize", folder]);
+  return parseAllDocuments(stdout).map((document) => document.toJS() as KubernetesObject);
 }
 
 /** A kustomization on top of one of ours, as a user would write it. Removed with the test. */
