@@ -23,7 +23,8 @@ export const papo: Objective = {
     const divergence = tf.mul(tf.mul(approxKl, tf.max(advantages)), (4 * gamma) / (1 - gamma) ** 2);
     const bound = tf.sub(tf.add(surrogate, meanValue), divergence);
     const square = tf.add(tf.square(surrogate), tf.mul(tf.mul(2, meanValue), surrogate));
-    const j2 = tf.mul(tf.step(bound), square); // no gradient flows through the comparison
+    const holds = tf.sub(1, tf.step(tf.neg(bound))); // 1 where bound >= 0; no gradient flows through the comparison
+    const j2 = tf.mul(holds, square);
     const second = tf.mean(tf.add(tf.square(advantages), tf.mul(tf.mul(2, tf.abs(advantages)), values)));
     const w = tf.sub(tf.mul((omega1 * (1 - gamma ** 2)) / k, second), j2);
     return tf.sub(surrogate, tf.mul(k, tf.add(m, w)));

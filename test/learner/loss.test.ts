@@ -1,7 +1,9 @@
+import fc from "fast-check";
 import { beforeAll, expect, it } from "vitest";
 import { type LossTerms, minibatchLoss, type PolicyOutput } from "../../learner/loss.ts";
-import { loadTensorFlow, type TensorFlow } from "../../learner/tensorflow.ts";
+import { loadTensorFlow, type Tensor, type TensorFlow } from "../../learner/tensorflow.ts";
 import type { UpdateSettings } from "../../learner/update.ts";
+import { evenly } from "../evenly.ts";
 import { categoricalNetwork, gaussianNetwork, updateSettings } from "./updateCases.ts";
 
 let tf: TensorFlow;
@@ -87,6 +89,57 @@ it("reports approximate KL, clip fraction and the range of ratios", () => {
   expect(terms.approxKl).toBeCloseTo(ratios.reduce((sum, r) => sum + r - 1 - Math.log(r), 0) / 4, 6);
   expect(terms.clipFraction).toBe(0.5);
   expect([terms.ratioMin, terms.ratioMax]).toEqual([expect.closeTo(0.5, 6), expect.closeTo(2, 6)]);
+});
+
+const clips = fc.integer({ min: 1, max: 9 }).map((tenths) => tenths / 10);
+
+it("counts into PPO's clip fraction exactly the samples with |r - 1| > clip, whatever their advantage", () => {
+  const ratios = fc.array(fc.tuple(evenly(0, 3), evenly(-5, 5)), { minLength: 1, maxLength: 100, size: "max" });
+  fc.assert(
+    fc.property(ratios, clips, (samples, clip) => {
+      const batch = samples.map(([r, advantage]) => ({ logRatio: Math.log(r), advantage }));
+      const { clipFraction } = tf.tidy(() => lossOf(batch, { clip }));
+      const outside = samples.filter(([r]) => Math.abs(r - 1) > clip);
+      expect(clipFraction * samples.length).toBeCloseTo(outside.length, 4);
+    }),
+    { numRuns: 20, seed: 31 },
+  );
+});
+
+it("has at ratio 1 the policy gradient's own gradient with PPO's objective, whatever the clip", () => {
+  const samples = fc.array(fc.tuple(evenly(-3, 3), evenly(-5, 5)), { minLength: 2, maxLength: 50, size: "max" });
+  fc.assert(
+    fc.property(samples, clips, (actionsAndAdvantages, clip) => {
+      const column = (i: 0 | 1) => tf.tensor1d(actionsAndAdvantages.map((pair) => pair[i]));
+      const gradient = (algo: "ppo" | "a2c"): number[] => {
+        const settings = updateSettings(gaussian, actionsAndAdvantages.length, { algo, clip });
+        const actions = column(0);
+        const zeros = tf.zerosLike(actions);
+        const policyLoss = (policy: Tensor): Tensor =>
+          minibatchLoss(
+            tf,
+            settings,
+            { policy, value: zeros, logStd: tf.zeros([1]) },
+            {
+              observations: zeros,
+              actions: tf.reshape(actions, [-1, 1]),
+              logProbs: tf.sub(-0.5 * Math.log(2 * Math.PI), tf.mul(0.5, tf.square(actions))),
+              advantages: column(1),
+              returns: zeros,
+              values: zeros,
+            },
+          ).policyLoss;
+        return [
+          ...tf
+            .grad(policyLoss)(tf.reshape(zeros, [-1, 1]))
+            .dataSync(),
+        ];
+      };
+      const [ppo, policyGradient] = tf.tidy(() => [gradient("ppo"), gradient("a2c")]);
+      expect(ppo).toEqual(policyGradient!.map((x) => expect.closeTo(x, 5)));
+    }),
+    { numRuns: 15, seed: 32 },
+  );
 });
 
 it("counts ANO's clip fraction by the half-width of each sample's side", () => {

@@ -6,6 +6,7 @@ import { objectives } from "../../learner/objectives/registry.ts";
 import { updateSettings } from "../../learner/roundTrainer.ts";
 import { loadTensorFlow, type Tensor } from "../../learner/tensorflow.ts";
 import { importanceWeighted, type VtraceInput, vtrace } from "../../learner/vtrace.ts";
+import { evenly } from "../evenly.ts";
 import { armRun } from "./trainingRounds.ts";
 import { categoricalNetwork, objectiveSettings, samplesAt } from "./updateCases.ts";
 
@@ -72,8 +73,7 @@ it("cuts at the end of an episode: bootstraps through truncation but not through
 
 describe("on policy", () => {
   it("is GAE with lambda 1, whatever the episodes' ends", () => {
-    const number = fc.double({ min: -5, max: 5, noNaN: true });
-    const six = fc.array(number, { minLength: 6, maxLength: 6 });
+    const six = fc.array(evenly(-5, 5), { minLength: 6, maxLength: 6 });
     const ends = fc.array(fc.constantFrom(0, 1), { minLength: 6, maxLength: 6 });
     fc.assert(
       fc.property(six, six, six, ends, ends, (rewards, values, nextValues, terminated, truncated) => {
@@ -95,6 +95,7 @@ describe("on policy", () => {
             expect(value).toBeCloseTo(want[field][i]!, 4);
           });
       }),
+      { seed: 41 },
     );
   });
 });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ano, anoObjective } from "../../../learner/objectives/ano.ts";
 import { loadTensorFlow, type TensorFlow } from "../../../learner/tensorflow.ts";
+import { evenly } from "../../evenly.ts";
 import { gaussianNetwork, objectiveSettings, samplesAt } from "../updateCases.ts";
 
 interface Golden {
@@ -20,9 +21,9 @@ const golden = JSON.parse(
 /** f and f' for advantage 1, which is f_pos itself. */
 const f = (r: number, eps: number): number => anoObjective(r, 1, eps, 1).value;
 const slope = (r: number, eps: number): number => anoObjective(r, 1, eps, 1).derivative;
-const eps = fc.double({ min: 0.01, max: 1, noNaN: true });
+const eps = evenly(0.01, 1);
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
-const advantage = fc.double({ min: -10, max: 10, noNaN: true });
+const advantage = evenly(-10, 10);
 
 describe("anoObjective", () => {
   it(`meets the ${golden.length} values computed with 40 digits`, () => {
@@ -45,7 +46,7 @@ describe("anoObjective", () => {
 
   it("has its maximum at 1 + eps", () => {
     fc.assert(
-      fc.property(eps, fc.double({ min: -20, max: 20, noNaN: true }), (e, z) => {
+      fc.property(eps, evenly(-20, 20), (e, z) => {
         expect(slope(1 + e, e)).toBeCloseTo(0, 12);
         expect(f(1 + e + z * e, e)).toBeLessThanOrEqual(f(1 + e, e));
       }),
@@ -54,7 +55,7 @@ describe("anoObjective", () => {
 
   it("pulls back beyond 1 + eps, ever less far away (redescending)", () => {
     fc.assert(
-      fc.property(eps, fc.double({ min: 0.01, max: 20, noNaN: true }), (e, z) => {
+      fc.property(eps, evenly(0.01, 20), (e, z) => {
         expect(slope(1 + e + z * e, e)).toBeLessThan(0);
       }),
     );
@@ -94,7 +95,7 @@ describe("anoObjective", () => {
 
   it("mirrors f about r = 1 for a negative advantage: A (2 - f_neg(2 - r))", () => {
     fc.assert(
-      fc.property(fc.double({ min: 0, max: 20, noNaN: true }), eps, (r, e) => {
+      fc.property(evenly(0, 20), eps, (r, e) => {
         expect(anoObjective(r, -1, 1, e).value).toBeCloseTo(-(2 - f(2 - r, e)), 10);
         expect(anoObjective(r, -1, 1, e).derivative).toBeCloseTo(-slope(2 - r, e), 10);
       }),
