@@ -217,10 +217,8 @@ async function onlyTheArrows(cluster: Cluster): Promise<void> {
   for (const { name, namespace } of guests)
     await kubectl(["wait", "pod", name, "-n", namespace, "--for=condition=Ready", "--timeout=120s"]);
   const pods = await Promise.all(roles.map(async (role) => (await podsOf(cluster, role))[0]!));
-  const from = [
-    ...pods.filter((_, i) => roles[i] !== "nats"),
-    { metadata: { name: "stranger", namespace: "default" } },
-  ];
+  const asking = pods.filter((_, i) => roles[i] !== "nats"); // its image holds nothing that could ask
+  const from = [...asking, ...guests.map((metadata) => ({ metadata }))];
   const open: string[] = [];
   for (const { metadata } of from)
     for (const [i, { status, spec }] of pods.entries())

@@ -180,7 +180,7 @@ async function startNetwork(cluster: Cluster, host: NodeHost): Promise<void> {
   await host.run("cp", join(folder, "certificates", "apiserver.crt"), join(account, "ca.crt"));
   await host.run("sh", "-c", `printf ${users[0].user.token} > ${account}/token`);
   const { hostname, port } = new URL(clusters[0].cluster.server);
-  const flags = { "disable-nri": "true", "hostname-override": "node-0", "nfqueue-id": 100 };
+  const flags = { "disable-nri": "true", "hostname-override": "node-0", "nfqueue-id": 100, v: 2 };
   const environment = { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port };
   start("policies", await programOf("kube-network-policies"), flags, environment);
   // its own rules need nftables' queue, which not every kernel has; this one is iptables'
