@@ -79,13 +79,33 @@ async function problems(objects) {
     found.push(
       "actorWorkers is not set: a container sees all cores of its node. Set it to the CPUs that an actor requests.",
     );
-  for (const { spec } of objects.filter(({ kind }) => kind === "HorizontalPodAutoscaler"))
-    if (spec.maxReplicas > useful)
-      found.push(
-        `maxReplicas=${spec.maxReplicas} is more actors than have work: a round of run.yaml has ${envBatches} EnvBatches, and an actor ${deploy.actorWorkers} workers. Set it to ${useful}, or envBatchSize lower.`,
-      );
+  const most = Object.entries(mostActors(objects)).filter(([, actors]) => actors > useful);
+  for (const [field, actors] of most)
+    found.push(
+      `${field}=${actors} is more actors than have work: a round of run.yaml has ${envBatches} EnvBatches, and an actor ${deploy.actorWorkers} workers. Set it to ${useful}, or envBatchSize lower.`,
+    );
+  found.push(...scrapeProblems(objects));
   for (const { name: role, pod } of workloads(objects)) found.push(...podProblems(role, pod, deploy));
   return found;
+}
+
+/** The fields that say how many actors there may be. */
+function mostActors(objects) {
+  const scaler = objects.find(({ kind }) => kind === "HorizontalPodAutoscaler");
+  if (scaler) return { maxReplicas: scaler.spec.maxReplicas };
+  const actors = workloads(objects).find(({ name }) => name === "actor");
+  return { replicas: actors?.object.spec.replicas ?? 1 };
+}
+
+/** A ServiceMonitor names namespaces as text, which kustomize leaves as it is. */
+function scrapeProblems(objects) {
+  const namespace = workloads(objects)[0]?.object.metadata.namespace;
+  return objects
+    .filter(({ kind, spec }) => kind === "ServiceMonitor" && !spec.namespaceSelector.matchNames.includes(namespace))
+    .map(
+      ({ spec }) =>
+        `namespace=${namespace} is not among matchNames=${spec.namespaceSelector.matchNames} of the ServiceMonitor, so Prometheus finds nothing. Leave the namespace as it is, or patch that, too.`,
+    );
 }
 
 /** What each process would refuse at its start. */

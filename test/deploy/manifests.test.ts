@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { Registry } from "prom-client";
@@ -247,6 +247,19 @@ describe.skipIf(missing !== null)(inOverlays, () => {
     const folder = overlayOn("base", { "kustomization.yaml": merged("run.yaml"), "run.yaml": run });
     expect((await rendered(folder)).problems).toEqual([
       "maxReplicas=16 is more actors than have work: a round of run.yaml has 4 EnvBatches, and an actor 1 workers. Set it to 4, or envBatchSize lower.",
+    ]);
+    const byHand = "replicas: [{ name: actor, count: 9 }]\n"; // dev has 8 EnvBatches and no autoscaler
+    expect((await rendered(overlayOn("overlays/dev", { "kustomization.yaml": byHand }))).problems).toEqual([
+      expect.stringMatching(/^replicas=9 is more actors than have work: .* 8 EnvBatches.* Set it to 8,/),
+    ]);
+  });
+
+  it("a namespace in which the ServiceMonitor does not look", async () => {
+    const folder = overlayOn("overlays/spot", {});
+    const file = join(folder, "kustomization.yaml");
+    writeFileSync(file, readFileSync(file, "utf8").replace("namespace: anchorage", "namespace: elsewhere"));
+    expect((await rendered(folder)).problems).toEqual([
+      expect.stringMatching(/^namespace=elsewhere is not among matchNames=anchorage of the ServiceMonitor/),
     ]);
   });
 
