@@ -55,7 +55,7 @@ export async function train(options: TrainOptions): Promise<number> {
     const client = await Promise.race([startAll(options, supervise, log), failure]);
     void lifecycle.stopped().then(() => {
       view.say("Stopping: the actors drain, the learner writes a checkpoint. Ctrl-C again to stop at once.");
-      client.control("STOP").catch(fail);
+      stopRun(client, options.runDir).catch(fail);
     });
     if (options.resume) view.resumeAfter((await client.control("STATUS")).updates);
     const outcome = await Promise.race([follow(client, view, watching.signal), failure]);
@@ -68,7 +68,27 @@ export async function train(options: TrainOptions): Promise<number> {
     watching.abort();
     endRotation();
     view.end();
-    for (const process of processes.toReversed()) await process.stop("SIGTERM", 5_000);
+    const [servers, members] = [processes.slice(0, 2), processes.slice(2)];
+    await Promise.all(members.map((process) => process.stop("SIGTERM", 5_000))); // the coordinator still takes what they have
+    for (const process of servers.toReversed()) await process.stop("SIGTERM", 5_000);
+  }
+}
+
+/**
+ * Tells the run to stop. Throws STORAGE where its disk does not take even that: what waits with the learner cannot be stored
+ * either, and waiting out the drain would change nothing.
+ */
+async function stopRun(client: CoordinatorClient, runDir: string): Promise<void> {
+  try {
+    await client.control("STOP");
+  } catch (error) {
+    if (!(error instanceof OperatorError && error.code === "STORAGE")) throw error;
+    const { updates, run } = await client.control("STATUS");
+    const newest = run?.newest_checkpoint ?? 0;
+    const from = newest === 0 ? "update 1, as no checkpoint is stored" : `the checkpoint after update ${newest}`;
+    const problem = `${error.problem} Nothing after update ${updates} is stored; nothing else is lost.`;
+    const remedy = `Once the disk is mended: anchorage train --resume --run-dir ${runDir} goes on from ${from}.`;
+    throw new OperatorError("STORAGE", problem, remedy, { cause: error });
   }
 }
 

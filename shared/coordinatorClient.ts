@@ -20,7 +20,7 @@ import {
   sendCheckpoint,
 } from "./checkpointTransfer.ts";
 import { messageOf } from "./errors.ts";
-import { grpcError, isTransient } from "./grpcErrors.ts";
+import { grpcError, isFailedDisk, isTransient, storageRefusal } from "./grpcErrors.ts";
 import { clientOptions } from "./grpcOptions.ts";
 import type { Logger } from "./log.ts";
 import { Transport } from "./transport.ts";
@@ -95,8 +95,13 @@ export class CoordinatorClient {
     return this.#unary("ReportUpdate", report, settings);
   }
 
-  control(action: keyof typeof ControlAction, settings?: CallSettings): Promise<Status__Output> {
-    return this.#unary("Control", { action }, settings);
+  /** Throws STORAGE where the coordinator cannot record it: after `patienceMs`, at once where its disk has failed. */
+  async control(action: keyof typeof ControlAction, settings?: CallSettings): Promise<Status__Output> {
+    try {
+      return await this.#unary("Control", { action }, settings);
+    } catch (error) {
+      throw storageRefusal(error) ?? error;
+    }
   }
 
   /** Stores a checkpoint; the bytes go in chunks of 1 MiB with their sha256. Sent whole again after a broken stream. */
@@ -207,7 +212,8 @@ export class CoordinatorClient {
     try {
       return await retry(attempt, {
         patienceMs,
-        retryable: isTransient,
+        // A person waits for Control; reports and checkpoints outwait the mending of a disk.
+        retryable: (error) => isTransient(error) && !(method === "Control" && isFailedDisk(error)),
         // Attempts 1, 2, 4, 8, ...: a coordinator that is away for an hour must not fill the logs.
         onRetry: (error, n) => {
           if ((n & (n - 1)) === 0) this.#log?.warn(`${method} failed, attempt ${n}: ${messageOf(error)}`);

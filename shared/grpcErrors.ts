@@ -30,6 +30,18 @@ export function isTransient(error: unknown): boolean {
   return isServiceError(root) && transient.has(root.code) && !isIdentity(root) && !isTooLarge(root);
 }
 
+/** The other end could not write its disk: the STORAGE error in its own words. null: the call failed otherwise. */
+export function storageRefusal(error: unknown): OperatorError | null {
+  const root = rootOf(error);
+  const words = isServiceError(root) ? /^\[STORAGE\] (.*)$/s.exec(root.details)?.[1] : undefined;
+  return words === undefined ? null : new OperatorError("STORAGE", words, "Until then the run's state stays as it is.");
+}
+
+/** A full disk may have room in a moment; one that is read-only or answers with errors stays so until somebody mends it. */
+export function isFailedDisk(error: unknown): boolean {
+  return /: (?:EROFS|EIO): /.test(storageRefusal(error)?.problem ?? "");
+}
+
 const codes: Partial<Record<number, ErrorCode>> = {
   [status.INVALID_ARGUMENT]: "CONFIG",
   [status.NOT_FOUND]: "MISMATCH",

@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { pacedCartPole } from "./configs.ts";
 import { FailingDisk, noFailingDisk } from "./failingDisk.ts";
 import type { Fleet } from "./fleet.ts";
-import { startFleet, undisturbed } from "./fleets.ts";
+import { startFleet, trainFleet, undisturbed } from "./fleets.ts";
 import { newestCheckpoint, outcomeDifferences } from "./runRecord.ts";
 import { named } from "./skipReason.ts";
 import { noSmallDisk, SmallDisk } from "./smallDisk.ts";
@@ -91,5 +91,41 @@ it.skipIf(cannotFail !== null)(
     await fleet.recovered("disk read-only", { timeoutMs: 60_000 });
     await until("the newest checkpoint is stored", async () => (await metric("checkpoint_waiting")) === 0);
     expect(outcomeDifferences(await undisturbed(config), await fleet.finished(250_000))).toEqual([]);
+  },
+);
+
+it.skipIf(cannotFail !== null)(
+  named(
+    "Ctrl-C of train on a disk that has turned read-only says what is not stored, and --resume goes on",
+    cannotFail,
+  ),
+  async () => {
+    const disk = await FailingDisk.mount(64);
+    onTestFinished(() => disk.remove());
+    const fleet = trainFleet({ config, actors: 1, stepMs: 5, runDir: join(disk.path, "run") });
+    const train = fleet.start();
+    const checkpoints = () => readdirSync(join(fleet.runDir, "checkpoints")).filter((name) => name.endsWith(".ckpt"));
+    await fleet.update(1);
+    await until("a checkpoint is stored", async () => checkpoints().length > 0);
+    await disk.fail();
+    const waiting = async () => (await fleet.memberMetrics()).learner.anchorage_learner_reports_waiting ?? 0;
+    await until("reports wait", async () => (await waiting()) > 0);
+
+    train.process.kill("SIGINT");
+    const { status, stderr } = await train.finished;
+    expect(stderr).not.toContain("Control failed, attempt"); // nobody waited for a disk that only a person can mend
+    expect(status).toBe(1);
+    expect(fleet.processes()).toEqual([]);
+    const problem = `\\[STORAGE\\] ${fleet.runDir}/state\\.json cannot be written: EROFS.* Nothing after update (\\d+) is stored;`;
+    const remedy = `anchorage train --resume --run-dir ${fleet.runDir} goes on from the checkpoint after update (\\d+)\\.`;
+    const lastLine = stderr.trimEnd().split("\n").at(-1)!;
+    expect(lastLine).toMatch(new RegExp(`^anchorage: ${problem} .* ${remedy}$`));
+    const [stored, checkpoint] = [...lastLine.matchAll(/after update (\d+)/g)].map(([, update]) => Number(update));
+
+    await disk.repair();
+    expect(fleet.records().at(-1)!.update).toBe(stored);
+    expect(Math.max(...checkpoints().map((name) => Number.parseInt(name, 10)))).toBe(checkpoint);
+    fleet.start("resume");
+    expect(outcomeDifferences(await undisturbed(config), await fleet.finished())).toEqual([]);
   },
 );

@@ -40,7 +40,7 @@ export class TrainFleet {
   }
 
   get runDir(): string {
-    return join(this.options.folder, "run");
+    return this.options.runDir ?? join(this.options.folder, "run");
   }
 
   /** Starts `anchorage train`, with --resume if the run is to go on. */

@@ -6,6 +6,9 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { controlToken } from "../../coordinator/controlToken.ts";
 import { coordinatorProto } from "../../proto/load.ts";
 import { CoordinatorClient } from "../../shared/coordinatorClient.ts";
+import { FailingDisk, noFailingDisk } from "../chaos/failingDisk.ts";
+import { named } from "../chaos/skipReason.ts";
+import { noSmallDisk, SmallDisk } from "../chaos/smallDisk.ts";
 import { metricsPage } from "../system/scrape.ts";
 import { registration, report, smallConfig, startCoordinator, temporaryFolder } from "./runningCoordinator.ts";
 
@@ -32,6 +35,41 @@ it("an unreachable coordinator is one clear error after the patience given", asy
     new RegExp(`\\[NETWORK\\] GetRun to the coordinator at ${address} failed: UNAVAILABLE`),
   );
 });
+
+const noDisk = noSmallDisk();
+it.skipIf(noDisk !== null)(
+  named("stop is recorded once a disk that was full for a moment has room", noDisk),
+  async () => {
+    const disk = await SmallDisk.mount(4);
+    onTestFinished(() => disk.remove());
+    const { client } = await startCoordinator({ runDir: join(disk.path, "run") });
+    await client.register(registration("LEARNER"));
+    disk.fill();
+    const full = /\[STORAGE\] .*state\.json cannot be written: the disk is full \(ENOSPC\)/;
+    await expect(client.control("STOP", { patienceMs: 0 })).rejects.toMatchObject({ code: "STORAGE", message: full });
+    const stopping = client.control("STOP");
+    await expect(client.control("PAUSE", { patienceMs: 0 })).rejects.toThrow(full); // the stop was refused before it
+    disk.free();
+    expect((await stopping).run?.state).toBe("STOPPING");
+  },
+);
+
+const cannotFail = noFailingDisk();
+it.skipIf(cannotFail !== null)(
+  named("a stop that a failed disk cannot take is refused at once", cannotFail),
+  async () => {
+    const disk = await FailingDisk.mount(8);
+    onTestFinished(() => disk.remove());
+    const { client } = await startCoordinator({ runDir: join(disk.path, "run") });
+    await client.register(registration("LEARNER"));
+    await disk.fail();
+    const forEver = { patienceMs: Number.POSITIVE_INFINITY };
+    await expect(client.control("STOP", forEver)).rejects.toThrow(
+      /^\[STORAGE\] .*state\.json cannot be written: EROFS/,
+    );
+    expect((await client.control("STATUS")).run?.state).toBe("RUNNING");
+  },
+);
 
 it("an upload that breaks off leaves nothing behind and the next one is taken", async () => {
   const runDir = await temporaryFolder();
