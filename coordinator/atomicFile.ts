@@ -51,10 +51,10 @@ export class AtomicFile {
     }
   }
 
-  /** Removes what was written so far; harmless after commit. */
+  /** Removes what was written so far; harmless after commit. What a failed disk keeps of it goes when its folder is next opened. */
   async abandon(): Promise<void> {
-    await this.#close();
-    await rm(this.#temporary, { force: true });
+    const removed = this.#close().then(() => rm(this.#temporary, { force: true }));
+    await removed.catch(() => undefined); // why it was abandoned is the error to tell: STORAGE is tried again, others are not
   }
 
   async #close(): Promise<void> {
