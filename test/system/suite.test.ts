@@ -15,7 +15,7 @@ algorithms:
   ano: { ano 0.3: { epsPos: 0.3, epsNeg: 0.3 } }
   ppo: { ppo 0.2: { clip: 0.2 } }
 seeds: [1, 2]
-settings: { totalSteps: 65536, gamma: ${gamma} }
+settings: { totalSteps: 32768, gamma: ${gamma} }
 `;
 const [first, second, third, fourth] = [
   "CartPole-v1-ano-0.3-s1",
@@ -50,7 +50,7 @@ it("a suite is interrupted and gone on with; a run that fails stops no other, an
   const of = (id: string, event: string) => partly.events.filter((one) => one.id === id && one.event === event);
   expect(of(first, "run_started")).toEqual([{ event: "run_started", id: first, resumed: true }]);
   expect(of(first, "run_update")[0]!.update).toBeGreaterThan(1); // it went on from its checkpoint
-  expect(of(third, "run_finished")[0]).toMatchObject({ agentSteps: 65536, weightsSha256: expect.any(String) });
+  expect(of(third, "run_finished")[0]).toMatchObject({ agentSteps: 32768, weightsSha256: expect.any(String) });
   const reason = expect.stringMatching(/is not empty and not a run \(it holds thesis\.txt\)/);
   expect(partly.events.at(-1)).toMatchObject({
     event: "failed",
@@ -106,7 +106,7 @@ it("a dry run measures how fast this machine is, says so, and leaves nothing beh
   const { status, stdout, stderr } = await run(suite("--dry-run", "--suite-dir", join(folder.path, "new")), here);
   expect(status, stderr).toBe(0);
   expect(stdout).toMatch(
-    /^CartPole-v1-ano-0\.3-s1 +new +66k steps +\d+m\d+s at [\d.k]+ steps\/s\n1 runs, 1 of them left/,
+    /^CartPole-v1-ano-0\.3-s1 +new +33k steps +\d+m\d+s at [\d.k]+ steps\/s\n1 runs, 1 of them left/,
   );
   expect(stdout).toMatch(/Rates: measured now\./);
   expect(readdirSync(folder.path)).toEqual(before);
