@@ -99,3 +99,12 @@ it.skipIf(missing !== null)(named("the gpu overlay's learner may go where others
   const { pod } = workloads(await of("overlays/gpu")).find(({ name }) => name === "learner")!;
   expect(pod.tolerations).toContainEqual({ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" });
 });
+
+it.skipIf(missing !== null)(
+  named("dev's learner is asked by HTTP whether it lives: it serves no gRPC after its run", missing),
+  async () => {
+    const { container } = workloads(await of("overlays/dev")).find(({ name }) => name === "learner")!;
+    for (const probe of ["startupProbe", "livenessProbe"]) expect(Object.keys(container[probe])).toContain("httpGet");
+    expect(container.readinessProbe).toMatchObject({ grpc: { port: 7401 } });
+  },
+);
