@@ -47,7 +47,7 @@ const required = {
     ],
   },
 };
-export const ofKubernetes = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"];
+const ofKubernetes = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"];
 
 /** null: they can be compiled here; else why not. */
 export function noGo() {

@@ -79,8 +79,8 @@ async function problems(objects) {
     found.push(
       "actorWorkers is not set: a container sees all cores of its node. Set it to the CPUs that an actor requests.",
     );
-  const most = Object.entries(mostActors(objects)).filter(([, actors]) => actors > useful);
-  for (const [field, actors] of most)
+  const [field, actors] = mostActors(objects);
+  if (actors > useful)
     found.push(
       `${field}=${actors} is more actors than have work: a round of run.yaml has ${envBatches} EnvBatches, and an actor ${deploy.actorWorkers} workers. Set it to ${useful}, or envBatchSize lower.`,
     );
@@ -89,12 +89,12 @@ async function problems(objects) {
   return found;
 }
 
-/** The fields that say how many actors there may be. */
+/** How many actors there may be, and the field that says so. */
 function mostActors(objects) {
   const scaler = objects.find(({ kind }) => kind === "HorizontalPodAutoscaler");
-  if (scaler) return { maxReplicas: scaler.spec.maxReplicas };
+  if (scaler) return ["maxReplicas", scaler.spec.maxReplicas];
   const actors = workloads(objects).find(({ name }) => name === "actor");
-  return { replicas: actors?.object.spec.replicas ?? 1 };
+  return ["replicas", actors?.object.spec.replicas ?? 1];
 }
 
 /** A ServiceMonitor names namespaces as text, which kustomize leaves as it is. */

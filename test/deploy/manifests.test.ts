@@ -16,20 +16,15 @@ import {
   kustomizations,
   noKubeconform,
   noKubectl,
+  onceFor,
   overlayOn,
-  type Rendered,
   rendered,
   workloads,
 } from "./rendered.ts";
 
 const missing = noKubectl();
 const roles = ["actor", "coordinator", "learner", "nats"];
-const all = new Map<string, Promise<Rendered>>();
-const of = (name: string): Promise<Rendered> => {
-  const known = all.get(name) ?? rendered(join(kubernetesFolder, name));
-  all.set(name, known);
-  return known;
-};
+const of = onceFor(rendered);
 /** Of all annotations of an object together (apimachinery, TotalAnnotationSizeLimitB). */
 const mostAnnotationBytes = 256 * 1024;
 const jsonOf = (text: string): Record<string, unknown> => JSON.parse(text.replace(/^#.*\n/gm, ""));

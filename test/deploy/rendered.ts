@@ -85,3 +85,13 @@ export function workloads(objects: readonly KubernetesObject[]): Workload[] {
       return { name: object.metadata.name as string, object, pod, container: pod.containers[0] as KubernetesObject };
     });
 }
+
+/** What `make` makes of one of ours, made once in a file. */
+export function onceFor<Made>(make: (folder: string) => Promise<Made>): (name: string) => Promise<Made> {
+  const all = new Map<string, Promise<Made>>();
+  return (name) => {
+    const known = all.get(name) ?? make(join(kubernetesFolder, name));
+    all.set(name, known);
+    return known;
+  };
+}

@@ -1,22 +1,9 @@
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { named } from "../chaos/skipReason.ts";
-import {
-  type KubernetesObject,
-  kubernetesFolder,
-  kustomizations,
-  noKubectl,
-  renderedObjects,
-  workloads,
-} from "./rendered.ts";
+import { type KubernetesObject, kustomizations, noKubectl, onceFor, renderedObjects, workloads } from "./rendered.ts";
 
 const missing = noKubectl();
-const all = new Map<string, Promise<KubernetesObject[]>>();
-const of = (name: string): Promise<KubernetesObject[]> => {
-  const known = all.get(name) ?? renderedObjects(join(kubernetesFolder, name));
-  all.set(name, known);
-  return known;
-};
+const of = onceFor(renderedObjects);
 
 type Labels = Readonly<Record<string, string>>;
 const selects = (selector: Labels, labels: Labels): boolean =>

@@ -13,15 +13,7 @@ import { run, temporaryFolder } from "../system/command.ts";
 import { allowedArrows } from "./arrows.ts";
 import { blocks, commandsOf, docsPage, section } from "./docsCommands.ts";
 import { namesWhatIsThere } from "./kubectlCommand.ts";
-import {
-  kubernetesFolder,
-  kustomizations,
-  noKubectl,
-  overlayOn,
-  type Rendered,
-  rendered,
-  workloads,
-} from "./rendered.ts";
+import { kubernetesFolder, kustomizations, noKubectl, onceFor, overlayOn, rendered, workloads } from "./rendered.ts";
 import { kustomizationOn, userFolder } from "./userFolder.ts";
 
 const missing = noKubectl();
@@ -31,12 +23,7 @@ const kubectl = commandsOf(page, "kubectl");
 const kustomization = blocks(page, "yaml")[0]!;
 const runName = (parse(kustomization).configMapGenerator[0].literals[0] as string).replace("name=", "");
 const verbs = (verb: string): string[][] => kubectl.filter(([first]) => first === verb);
-const all = new Map<string, Promise<Rendered>>();
-const of = (name: string): Promise<Rendered> => {
-  const known = all.get(name) ?? rendered(join(kubernetesFolder, name));
-  all.set(name, known);
-  return known;
-};
+const of = onceFor(rendered);
 
 function folderOfTest(): string {
   const folder = temporaryFolder();

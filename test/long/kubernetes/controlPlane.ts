@@ -194,6 +194,14 @@ export async function operatorDefinitions(): Promise<string[]> {
   return JSON.parse((await execa(process.execPath, ["-e", print], { cwd: projectRoot })).stdout) as string[];
 }
 
+/** `spec`: where it lies, and for whom. */
+export const volume = (name: string, spec: object): object => ({
+  apiVersion: "v1",
+  kind: "PersistentVolume",
+  metadata: { name: `volume-${name}` },
+  spec: { accessModes: ["ReadWriteOnce"], capacity: { storage: "20Gi" }, ...spec },
+});
+
 /** Nodes of 32 CPUs in two zones, and volumes for whoever claims one. */
 async function addNodes({ kubectl, get }: Cluster, count: number): Promise<void> {
   const resources = { cpu: "32", memory: "128Gi", pods: "110" };
@@ -207,16 +215,7 @@ async function addNodes({ kubectl, get }: Cluster, count: number): Promise<void>
     },
     status: { allocatable: resources, capacity: resources },
   }));
-  const volumes = ["a", "b"].map((name) => ({
-    apiVersion: "v1",
-    kind: "PersistentVolume",
-    metadata: { name: `volume-${name}` },
-    spec: {
-      accessModes: ["ReadWriteOnce"],
-      capacity: { storage: "20Gi" },
-      hostPath: { path: `/volumes/${name}` },
-    },
-  }));
+  const volumes = ["a", "b"].map((name) => volume(name, { hostPath: { path: `/volumes/${name}` } }));
   const items = [...nodes, ...volumes];
   await kubectl(["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
   await until("every node is ready", async () => (await get("nodes")).items.every(isReady), 120_000);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { until } from "../../chaos/until.ts";
@@ -37,7 +37,7 @@ export class NodeHost implements ControlPlaneHost {
     const init = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, "utf8").trim();
     const host = new NodeHost(holder, init);
     await host.#plugIn(init);
-    for (const hierarchy of readdirSync(cgroups)) await execa("mkdir", ["-p", join(cgroups, hierarchy, host.cgroup)]);
+    for (const hierarchy of readdirSync(cgroups)) mkdirSync(join(cgroups, hierarchy, host.cgroup));
     return host;
   }
 

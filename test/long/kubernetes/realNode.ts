@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
@@ -7,7 +7,7 @@ import { freePort } from "../../../cli/natsServer.ts";
 import { until } from "../../chaos/until.ts";
 import { noContainers, podmanEnvironment } from "../containers/images.ts";
 import { aggregate } from "./aggregatedApi.ts";
-import { type Cluster, isReady, noControlPlane, programOf, startControlPlane } from "./controlPlane.ts";
+import { type Cluster, isReady, noControlPlane, programOf, startControlPlane, volume } from "./controlPlane.ts";
 import { NodeHost } from "./nodeHost.ts";
 
 const plugins = "/usr/lib/cni";
@@ -125,7 +125,7 @@ async function ownImages({ folder }: Cluster) {
   const program = "#include <unistd.h>\nint main() { for (;;) pause(); }\n";
   const compile = (path: string) => execa("g++", ["-static", "-Os", "-x", "c++", "-", "-o", path], { input: program });
   const pause = await build("pause", compile);
-  const dns = await build("coredns", async (path) => execa("cp", [await programOf("coredns"), path]));
+  const dns = await build("coredns", async (path) => copyFileSync(await programOf("coredns"), path));
   return { pause, dns };
 }
 
@@ -214,17 +214,8 @@ function volumes({ folder }: Cluster): object[] {
   return ["a", "b"].map((name) => {
     const path = join(folder, `volume-${name}`);
     mkdirSync(path);
-    return {
-      apiVersion: "v1",
-      kind: "PersistentVolume",
-      metadata: { name: `volume-${name}` },
-      spec: {
-        accessModes: ["ReadWriteOnce"],
-        capacity: { storage: "20Gi" },
-        local: { path },
-        nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [here] }] } },
-      },
-    };
+    const nodeAffinity = { required: { nodeSelectorTerms: [{ matchExpressions: [here] }] } };
+    return volume(name, { local: { path }, nodeAffinity });
   });
 }
 

@@ -5,7 +5,7 @@ import { identityFiles } from "../../../shared/identity.ts";
 import { named } from "../../chaos/skipReason.ts";
 import { until } from "../../chaos/until.ts";
 import { blocks, commandsOf, docsPage, inlineCommands, section } from "../../deploy/docsCommands.ts";
-import { type Cluster, noControlPlane, operatorDefinitions, startCluster } from "./controlPlane.ts";
+import { type Cluster, noControlPlane, operatorDefinitions, startCluster, volume } from "./controlPlane.ts";
 import { commandsRun, type DocsUser, docsUser, type NotRun } from "./docsUser.ts";
 import {
   everyPod,
@@ -279,16 +279,6 @@ const storage = {
       metadata: { name: "here", annotations: { "storageclass.kubernetes.io/is-default-class": "true" } },
       provisioner: "kubernetes.io/no-provisioner",
     },
-    ...["c", "d"].map((name) => ({
-      apiVersion: "v1",
-      kind: "PersistentVolume",
-      metadata: { name: `volume-${name}` },
-      spec: {
-        accessModes: ["ReadWriteOnce"],
-        capacity: { storage: "20Gi" },
-        hostPath: { path: `/volumes/${name}` },
-        storageClassName: "here",
-      },
-    })),
+    ...["c", "d"].map((name) => volume(name, { hostPath: { path: `/volumes/${name}` }, storageClassName: "here" })),
   ],
 };
